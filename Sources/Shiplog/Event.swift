@@ -1,0 +1,50 @@
+/// Any act worth auditing that is no revision: an attempt started, health reached, a token made, a request refused.
+public struct Event: Sendable, Hashable {
+    public var kind: Kind
+    /// nil for what concerns no single application.
+    public var application: ApplicationReference?
+    public var actor: Actor
+    /// The revision it speaks of.
+    public var revision: SequenceNumber?
+    public var outcome: String
+    /// Small facts that stay for ever; no personal data, no secrets. At most a few KiB.
+    public var facts: JSON
+    /// What is long, or personal and may have to be erased one day; kept as a body.
+    public var detail: JSON?
+
+    public init(
+        _ kind: Kind, application: ApplicationReference? = nil, actor: Actor, revision: SequenceNumber? = nil,
+        outcome: String = "succeeded", facts: JSON = .object([:]), detail: JSON? = nil
+    ) {
+        self.kind = kind
+        self.application = application
+        self.actor = actor
+        self.revision = revision
+        self.outcome = outcome
+        self.facts = facts
+        self.detail = detail
+    }
+
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        case attemptStarted = "attempt.started"
+        case healthReached = "health.reached"
+        case applicationCreated = "application.created"
+        case applicationChanged = "application.changed"
+        case applicationDeleted = "application.deleted"
+        case clusterAccepted = "cluster.accepted"
+        case pinned = "pin.set"
+        case unpinned = "pin.released"
+        case pinRejected = "pin.rejected"
+        case webhookDelivered = "webhook.delivered"
+        case requestRefused = "request.refused"
+        case tokenCreated = "token.created"
+        case tokenRevoked = "token.revoked"
+        case sessionOpened = "session.opened"
+        case sessionClosed = "session.closed"
+        case secretsErased = "secrets.erased"
+        case serverStarted = "server.started"
+        case serverStopped = "server.stopped"
+        case ledgerVerified = "ledger.verified"
+        case exported = "ledger.exported"
+    }
+}
