@@ -1,13 +1,16 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 // The house: one target a technology, or one that is provably pure. See docs/architecture.md.
 import PackageDescription
 
-let swiftSettings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InferIsolatedConformances"),
-]
+// The Makefile sets this: whoever only builds Shiplog with a newer compiler is not stopped by that compiler's opinions.
+let strict: [SwiftSetting] = Context.environment["SHIPLOG_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+let swiftSettings: [SwiftSetting] =
+    strict + [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InferIsolatedConformances")
+    ]
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -37,7 +40,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
-        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0")
     ],
     targets: [
         // The words and the pure decisions.
@@ -65,23 +68,24 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
+                .product(name: "NIOCertificateReloading", package: "swift-nio-extras")
             ]),
         target(
             "Sandbox",
             [
                 "Shiplog", "Manifests", log, hummingbird,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio")
             ]),
         .executableTarget(
             name: "ShiplogCommand",
             dependencies: [
-                "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI", "Sandbox",
+                "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI",
+                "Sandbox",
                 log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle")
             ], swiftSettings: swiftSettings),
 
         // Tests.
@@ -96,6 +100,6 @@ let package = Package(
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "Sandbox", "KubernetesAPI", "GitSource", "LedgerStore"]),
         tests(of: "HTTPAPI", ["Shiplog", "ShiplogTesting", "Reconciling", "LedgerStore"]),
         tests(of: "Sandbox", ["Shiplog", "Manifests"]),
-        tests(of: "ShiplogCommand", ["Shiplog"]),
+        tests(of: "ShiplogCommand", ["Shiplog"])
     ]
 )

@@ -121,7 +121,8 @@ public struct Application: Sendable, Hashable {
         /// The options as written, for the record.
         public var written: [String]
 
-        public init(createNamespace: Bool = false, prunePropagation: Propagation = .foreground, written: [String] = []) {
+        public init(createNamespace: Bool = false, prunePropagation: Propagation = .foreground, written: [String] = [])
+        {
             self.createNamespace = createNamespace
             self.prunePropagation = prunePropagation
             self.written = written

@@ -1,0 +1,173 @@
+import LedgerStore
+import Shiplog
+
+/// Desired against live, for one application at one moment.
+struct Comparison: Sendable {
+    let plan: Plan
+    /// Live objects by key: what is desired and there, and what is ours and no longer desired.
+    let live: [ResourceKey: Resource]
+    let liveDigest: Digest
+    let health: HealthStatus
+    let healthMessage: String?
+    let resources: [ResourceStatus]
+    /// The version of the cluster's copy this was made of: the same version gives the same comparison.
+    let mirrorVersion: Int
+}
+
+/// Makes comparisons; asks the server only where the copy in memory cannot tell.
+struct Comparer: Sendable {
+    let ledger: Ledger
+    let settings: ControllerSettings
+
+    /// What is remembered between two comparisons of an application.
+    struct Cache: Sendable {
+        struct Entry: Sendable {
+            let desired: Resource
+            let resourceVersion: String?
+            let uid: String?
+            let difference: Difference
+        }
+        var entries: [ResourceKey: Entry] = [:]
+    }
+
+    func compare(
+        _ desired: [Resource], of application: RegisteredApplication, catalog: KindCatalog, mirror: ClusterMirror,
+        policy: PlanPolicy, cache: inout Cache
+    ) async throws(Failure) -> Comparison {
+        var kinds: [ResourceKey: ServedKind] = [:]
+        var live: [ResourceKey: LiveState] = [:]
+        for resource in desired {
+            do throws(Failure) {
+                kinds[resource.key] = try catalog.served(resource.gvk)
+            } catch {
+                live[resource.key] = Self.isDefined(resource.gvk, by: desired) ? .absent : .unknown(error)
+            }
+        }
+        let desiredKinds = Set(desired.map(\.gvk.groupKind))
+        var watched = Set(kinds.values)
+        let inventory = try await ledger.inventory(of: application.uid)
+        for item in inventory where !desiredKinds.contains(item.key.groupKind) {
+            if let kind = catalog.preferred[item.key.groupKind] {
+                watched.insert(kind)
+            } else if let failure = catalog.unavailable[item.key.group], live[item.key] == nil {
+                live[item.key] = .unknown(failure)
+            }
+        }
+        await mirror.watch(watched)
+        let unknown = await mirror.unknown(among: watched)
+        let version = await mirror.version(of: application.uid)
+        let owned = await mirror.objects(of: application.uid)
+        for resource in desired where live[resource.key] == nil {
+            guard let kind = kinds[resource.key] else { continue }
+            live[resource.key] = await state(of: resource, kind: kind, owned: owned, unknown: unknown, mirror: mirror)
+        }
+        for (key, resource) in owned where live[key] == nil { live[key] = .present(resource) }
+        for item in inventory where live[item.key] == nil {
+            // Applied once, not desired now, and of a kind that cannot be listed: nobody may call it gone.
+            if let failure = unknown.first(where: { $0.key.gvk.groupKind == item.key.groupKind })?.value {
+                live[item.key] = .unknown(failure)
+            }
+        }
+        let differences = try await differences(desired, live: live, kinds: kinds, mirror: mirror, cache: &cache)
+        let plan = Plan.make(desired: desired, live: live, comparisons: differences, policy: policy)
+        return try summarize(plan, desired: desired, live: live, version: version)
+    }
+
+    /// A custom kind whose definition comes with the same manifests is absent, not unknown.
+    static func isDefined(_ gvk: GroupVersionKind, by resources: [Resource]) -> Bool {
+        resources.contains { resource in
+            resource.gvk.kind == "CustomResourceDefinition"
+                && resource.object.at("spec", "group")?.string == gvk.group
+                && resource.object.at("spec", "names", "kind")?.string == gvk.kind
+        }
+    }
+
+    private func state(
+        of resource: Resource, kind: ServedKind, owned: [ResourceKey: Resource], unknown: [ServedKind: Failure],
+        mirror: ClusterMirror
+    ) async -> LiveState {
+        if let failure = unknown[kind] { return .unknown(failure) }
+        if let object = owned[resource.key] { return .present(object) }
+        // Not ours so far: somebody else's, or nobody's. Only the server can tell.
+        do throws(Failure) {
+            guard
+                let object = try await mirror.cluster.get(kind, namespace: resource.namespace, name: resource.name)
+            else { return .absent }
+            return .present(object)
+        } catch {
+            return .unknown(error)
+        }
+    }
+
+    private func differences(
+        _ desired: [Resource], live: [ResourceKey: LiveState], kinds: [ResourceKey: ServedKind], mirror: ClusterMirror,
+        cache: inout Cache
+    ) async throws(Failure) -> [ResourceKey: Difference] {
+        var result: [ResourceKey: Difference] = [:]
+        var fresh: [ResourceKey: Cache.Entry] = [:]
+        for resource in desired {
+            let key = resource.key
+            guard case .present(let object) = live[key] else { continue }
+            if let known = cache.entries[key], known.resourceVersion != nil,
+                known.resourceVersion == object.resourceVersion, known.uid == object.uid, known.desired == resource
+            {
+                result[key] = known.difference
+                fresh[key] = known
+                continue
+            }
+            var difference = Difference.compare(desired: resource, live: object)
+            if case .undecided = difference, let kind = kinds[key] {
+                difference = await predicted(resource, live: object, kind: kind, mirror: mirror, otherwise: difference)
+            }
+            result[key] = difference
+            fresh[key] = Cache.Entry(
+                desired: resource, resourceVersion: object.resourceVersion, uid: object.uid, difference: difference)
+        }
+        cache.entries = fresh
+        return result
+    }
+
+    /// Lets the server work out what an apply would change. A dry run that is refused leaves the difference standing:
+    /// the apply itself will then say why.
+    private func predicted(
+        _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, otherwise: Difference
+    ) async -> Difference {
+        do throws(Failure) {
+            let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
+            return Difference.afterDryRun(predicted: answer, live: live, desired: resource)
+        } catch {
+            return otherwise
+        }
+    }
+
+    private func summarize(
+        _ plan: Plan, desired: [Resource], live: [ResourceKey: LiveState], version: Int
+    ) throws(Failure) -> Comparison {
+        var present: [ResourceKey: Resource] = [:]
+        for (key, state) in live { if case .present(let resource) = state { present[key] = resource } }
+        let (health, message) = Health.aggregate(plan: plan)
+        return Comparison(
+            plan: plan, live: present, liveDigest: try ledger.digest(of: present.values.map(Self.comparable)),
+            health: health, healthMessage: message, resources: plan.changes.compactMap(Self.status),
+            mirrorVersion: version)
+    }
+
+    /// A live object without what changes by itself: what "before" and "after" digests are taken of.
+    static func comparable(_ live: Resource) -> Resource {
+        var copy = live
+        copy.set(nil, at: "status")
+        for field in ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid"] {
+            copy.set(nil, at: "metadata", field)
+        }
+        return copy
+    }
+
+    private static func status(_ change: PlannedChange) -> ResourceStatus? {
+        let live = change.live
+        let health = live.flatMap { Health.assess($0) }
+        return ResourceStatus(
+            key: change.key, apiVersion: change.gvk.apiVersion, sync: change.syncStatus,
+            health: live == nil ? .missing : health?.status, message: change.message ?? health?.message,
+            requiresPruning: change.requiresPruning)
+    }
+}

@@ -1,0 +1,278 @@
+import GitSource
+import LedgerStore
+import Logging
+public import Shiplog
+
+/// What a person asked for, carried out by a worker.
+extension Controller {
+    func carryOut(_ operation: Operation, memory: inout Memory) async {
+        guard operation.kind != .refresh else { return }
+        do throws(Failure) {
+            guard let uid = await board.status(named: operation.application)?.registered.uid,
+                let application = try await ledger.application(uid: uid)
+            else { throw Self.notFound(operation.application) }
+            guard let request = await state.takeRequest(for: operation.id) else {
+                throw Failure("operation.lost", "what was asked for is no longer known", remedy: "ask again")
+            }
+            await board.setActivity(.applying, of: uid)
+            let prepared: Prepared
+            switch request {
+            case .sync(let request): prepared = try await prepare(request, application, operation, memory: &memory)
+            case .rollback(let request): prepared = try await prepare(request, application, operation, memory: &memory)
+            }
+            if let blocker = prepared.comparison.plan.blockers.first { throw blocker }
+            let (sequence, failure) = try await reconciler.carryOut(
+                prepared.goal, prepared.comparison.plan, application, prepared.connection, memory: &memory,
+                onAttempt: { [board] attempt in
+                    var running = operation
+                    running.state = .running(attempt: attempt)
+                    await board.set(running)
+                })
+            var done = operation
+            done.state = .finished(revision: sequence, outcome: failure == nil ? "succeeded" : "failed")
+            if failure == nil, Interruption.current?.isSuperseded == true {
+                if case .revision(let stored)? = try await ledger.record(at: sequence) {
+                    done.state = .finished(revision: sequence, outcome: stored.revision.outcome.word)
+                }
+            }
+            await board.set(done)
+        } catch {
+            if Task.isCancelled, Interruption.current?.isSuperseded == true {
+                await supersede(operation)
+            } else {
+                await refuse(operation, error)
+            }
+        }
+    }
+
+    /// A goal, and the comparison its plan comes from.
+    struct Prepared: Sendable {
+        let goal: Reconciler.Goal
+        let comparison: Comparison
+        let connection: Connection
+        var notes: [String] = []
+        var target: SequenceNumber?
+    }
+
+    func prepare(
+        _ request: SyncRequest, _ application: RegisteredApplication, _ operation: Operation, memory: inout Memory
+    ) async throws(Failure) -> Prepared {
+        if request.revision != nil, application.application.syncPolicy.automated != nil {
+            throw Failure(
+                "sync.revision-while-automated",
+                "\(application.name) syncs by itself: another revision would be replaced at once",
+                remedy: "turn automated sync off first, or roll back with `shiplog app rollback`, which pins")
+        }
+        try await reconciler.load(application, into: &memory)
+        let unpinned = application.withoutPin
+        let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)
+        let options = OperationOptions(
+            prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
+            dryRun: request.dryRun, replace: request.replace, confirmDestructive: true)
+        let connection = try await connections.connect(application)
+        let policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        let comparison = try await reconciler.compare(desired, unpinned, connection, policy, memory: &memory)
+        let goal = Reconciler.Goal(
+            kind: .sync, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
+            desired: desired, options: options, pin: application.pin == nil ? nil : .release, startedAt: now())
+        return Prepared(goal: goal, comparison: comparison, connection: connection)
+    }
+
+    func prepare(
+        _ request: RollbackRequest, _ application: RegisteredApplication, _ operation: Operation, memory: inout Memory
+    ) async throws(Failure) -> Prepared {
+        try await reconciler.load(application, into: &memory)
+        let current = application.pin?.desired ?? memory.deployed?.desired
+        if let expected = request.ifDesired, expected != current {
+            throw Failure(
+                "rollback.moved", "something else has been deployed since the plan was shown",
+                remedy: "look at the plan again")
+        }
+        let target = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
+        guard var resources = try await ledger.manifestsForCluster(target.desired) else {
+            throw Failure(
+                "ledger.manifests-missing", "the manifests of \(target.stored.sequence) are not in the ledger",
+                remedy: "run `shiplog ledger verify`")
+        }
+        let connection = try await connections.connect(application)
+        var notes = target.notes
+        if target.desired == current { notes.append("these are the manifests that are enforced now") }
+        if request.keepSecrets {
+            let kept = resources.filter(\.isSecret).map(\.key)
+            if !kept.isEmpty {
+                notes.append("Secrets stay as they are: " + kept.map(\.description).joined(separator: ", "))
+            }
+            resources = try await keepSecrets(resources, connection)
+        }
+        resources = try await leaveReplicas(resources, connection, notes: &notes)
+        let digest = try ledger.digest(of: resources)
+        let desired = Desired(
+            resources: resources, digest: digest, source: target.stored.revision.source, inputs: nil, warnings: [])
+        let options = OperationOptions(
+            prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
+            dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive,
+            keepSecrets: request.keepSecrets, hold: request.hold)
+        let policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        memory.comparison = nil
+        var comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
+        comparison = await rehearse(comparison, connection, replace: request.replace)
+        let pin = Pin(
+            hold: request.hold, target: target.stored.sequence, desired: digest,
+            commit: target.stored.revision.source?.commit.id, leftInputs: await leftInputs(application),
+            rejected: rejected(application, memory, target: digest))
+        let goal = Reconciler.Goal(
+            kind: .rollback, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
+            desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin), startedAt: now())
+        return Prepared(
+            goal: goal, comparison: comparison, connection: connection, notes: notes, target: target.stored.sequence)
+    }
+
+    /// What the rollback turns away from: everything that must not come back by itself.
+    private func rejected(_ application: RegisteredApplication, _ memory: Memory, target: Digest) -> [Digest] {
+        var rejected = application.pin?.rejected ?? []
+        for digest in [
+            application.pin?.desired, memory.deployed?.desired, memory.trials.desired, memory.desired?.value.digest
+        ] {
+            if let digest, digest != target, !rejected.contains(digest) { rejected.append(digest) }
+        }
+        return Array(rejected.filter { $0 != target }.suffix(20))
+    }
+
+    private func leftInputs(_ application: RegisteredApplication) async -> String? {
+        do throws(Failure) {
+            return try await reconciler.rendering.locate(application.application).inputs.fingerprint
+        } catch {
+            return application.pin?.leftInputs
+        }
+    }
+
+    /// `--keep-secrets`: Secrets that are there keep their values; those that are gone come back.
+    private func keepSecrets(_ resources: [Resource], _ connection: Connection) async throws(Failure) -> [Resource] {
+        var kept: [Resource] = []
+        for resource in resources {
+            guard resource.isSecret,
+                let live = try await connection.cluster.get(
+                    try connection.catalog.served(resource.gvk), namespace: resource.namespace, name: resource.name)
+            else {
+                kept.append(resource)
+                continue
+            }
+            var copy = resource
+            copy.set(live.object["data"], at: "data")
+            kept.append(copy)
+        }
+        return kept
+    }
+
+    /// An autoscaler that targets a workload owns its replicas: going back must not scale it to the number of then.
+    private func leaveReplicas(
+        _ resources: [Resource], _ connection: Connection, notes: inout [String]
+    ) async throws(Failure) -> [Resource] {
+        let workloads = resources.filter { $0.object.at("spec", "replicas") != nil }
+        guard !workloads.isEmpty,
+            let kind = connection.catalog.preferred[GroupKind(group: "autoscaling", kind: "HorizontalPodAutoscaler")]
+        else { return resources }
+        var targets: Set<ResourceKey> = []
+        for namespace in Set(workloads.map(\.namespace)) {
+            for autoscaler in try await connection.cluster.list(kind, namespace: namespace, selector: "").items {
+                guard let target = autoscaler.object.at("spec", "scaleTargetRef"),
+                    let targetKind = target["kind"]?.string, let name = target["name"]?.string
+                else { continue }
+                let gvk = GroupVersionKind(apiVersion: target["apiVersion"]?.string ?? "apps/v1", kind: targetKind)
+                targets.insert(ResourceKey(group: gvk.group, kind: gvk.kind, namespace: namespace, name: name))
+            }
+        }
+        var result = resources
+        for index in result.indices where targets.contains(result[index].key) {
+            notes.append("spec.replicas of \(result[index].key) is left to its HorizontalPodAutoscaler")
+            result[index].set(nil, at: "spec", "replicas")
+        }
+        return result
+    }
+
+    /// Before the first write of a rollback, the server is asked about each: what it would refuse becomes `cannot`.
+    private func rehearse(_ comparison: Comparison, _ connection: Connection, replace: Bool) async -> Comparison {
+        var changes: [PlannedChange] = []
+        for change in comparison.plan.changes {
+            guard let resource = change.written, let kind = try? connection.catalog.served(resource.gvk) else {
+                changes.append(change)
+                continue
+            }
+            if case .replace = change.action {
+                changes.append(change)
+                continue
+            }
+            do throws(Failure) {
+                _ = try await connection.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
+                changes.append(change)
+            } catch {
+                changes.append(judge(change, error, comparison, replace: replace))
+            }
+        }
+        return comparison.with(comparison.plan.with(changes: changes))
+    }
+
+    private func judge(
+        _ change: PlannedChange, _ failure: Failure, _ comparison: Comparison, replace: Bool
+    ) -> PlannedChange {
+        // A namespace that the same plan or CreateNamespace makes first is not there for a dry run yet.
+        if failure.code == .clusterNotFound, change.live == nil { return change }
+        if failure.code == .clusterImmutable, replace, let live = change.live, let resource = change.written {
+            return change.with(.replace(resource, live: live))
+        }
+        if failure.code == .clusterImmutable {
+            return change.with(
+                .cannot(
+                    Failure(
+                        failure.code, failure.message, remedy: "add --replace to delete and create it again")))
+        }
+        return change.with(.cannot(failure))
+    }
+
+    // MARK: - How operations end without a revision
+
+    func refuse(_ operation: Operation, _ failure: Failure) async {
+        _ = await state.takeRequest(for: operation.id)
+        var refused = operation
+        refused.state = .refused(failure)
+        await board.set(refused)
+        let status = await board.status(named: operation.application)
+        let event = Event(
+            .requestRefused, application: status?.registered.reference, actor: operation.actor, outcome: "refused",
+            facts: [
+                "operation": .string(operation.kind.rawValue), "code": .string(failure.code.rawValue),
+                "application": .string(operation.application)
+            ], detail: ["message": .string(failure.message)])
+        do throws(Failure) { try await ledger.record(event) } catch {
+            logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])
+        }
+        if let uid = status?.registered.uid { await board.setActivity(.idle, of: uid) }
+    }
+
+    func supersede(_ operation: Operation) async {
+        await refuse(
+            operation, Failure("operation.superseded", "something newer was asked for", next: .superseded))
+    }
+
+    func requeue(_ operation: Operation, _ uid: ApplicationUID) async {
+        var reasons = WorkQueue.Reasons()
+        reasons.operations = [operation]
+        await queue.put(uid, reasons, afterMilliseconds: 5000)
+    }
+}
+
+extension RegisteredApplication {
+    var withoutPin: RegisteredApplication {
+        RegisteredApplication(
+            uid: uid, application: application, createdAt: createdAt, changedBy: changedBy, pin: nil,
+            clusterUID: clusterUID)
+    }
+}
+
+extension Comparison {
+    func with(_ plan: Plan) -> Comparison {
+        Comparison(
+            plan: plan, live: live, liveDigest: liveDigest, health: health, healthMessage: healthMessage,
+            resources: resources, mirrorVersion: mirrorVersion)
+    }
+}

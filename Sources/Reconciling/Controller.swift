@@ -1,0 +1,278 @@
+public import GitSource
+public import LedgerStore
+public import Logging
+public import Shiplog
+import Synchronization
+
+/// The loop: it owns the queue, the workers and what is remembered, and is the one door for whoever asks for something.
+public final class Controller: Sendable {
+    let ledger: Ledger
+    let repositories: Repositories
+    let settings: ControllerSettings
+    let now: @Sendable () -> Timestamp
+    let logger: Logger
+    let queue = WorkQueue()
+    let board = StatusBoard()
+    let state = LoopState()
+    let tasks = BoundedTasks(limit: 16)
+    let connections: Connections
+    let reconciler: Reconciler
+    private let ready = Flag()
+
+    public init(
+        ledger: Ledger, repositories: Repositories, clusters: Clusters, settings: ControllerSettings = .init(),
+        now: @escaping @Sendable () -> Timestamp, logger: Logger
+    ) {
+        self.ledger = ledger
+        self.repositories = repositories
+        self.settings = settings
+        self.now = now
+        self.logger = logger
+        let settle = settings.watchSettle
+        connections = Connections(clusters, logger: logger) { [queue] uid in
+            await queue.put(uid, WorkQueue.Reasons(causes: [.watch]), afterMilliseconds: settle)
+        }
+        reconciler = Reconciler(
+            ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections,
+            state: state, settings: settings, now: now, logger: logger)
+    }
+
+    /// Whether recovery is over and every application is in the queue.
+    public var isReady: Bool { ready.isSet }
+
+    /// How many applications wait for a worker.
+    public var queueDepth: Int { get async { await queue.depth } }
+
+    /// Runs until cancelled: recovery first, then the workers and the polling.
+    /// - Throws: what kept recovery from reading the ledger.
+    public func run() async throws {
+        for application in try await ledger.applications() {
+            await board.set(ApplicationStatus(registered: application))
+        }
+        let open = try await ledger.openAttempts()
+        if !open.isEmpty { logger.notice("recovering", metadata: ["attempts": "\(open.count)"]) }
+        for attempt in open { await state.setOpen(attempt) }
+        for status in await board.all {
+            await queue.put(status.registered.uid, WorkQueue.Reasons(causes: [.startup]))
+        }
+        // An application deleted while an attempt was open has no status: its attempt is closed here.
+        for attempt in open where await board.status(attempt.intent.application.uid) == nil {
+            await closeOrphan(attempt)
+        }
+        ready.set()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<max(1, settings.workers) { group.addTask { await self.work(operationsOnly: false) } }
+            for _ in 0..<max(1, settings.operationWorkers) { group.addTask { await self.work(operationsOnly: true) } }
+            group.addTask { await self.poll() }
+            group.addTask { await self.tasks.run() }
+            await withTaskCancellationHandler {
+                await group.waitForAll()
+            } onCancel: {
+                Task {
+                    await self.queue.close()
+                    await self.tasks.close()
+                }
+            }
+        }
+        await connections.stop()
+        await board.close()
+    }
+
+    // MARK: - Workers
+
+    private func work(operationsOnly: Bool) async {
+        while let item = await queue.next(operationsOnly: operationsOnly) {
+            let interruption = Interruption()
+            let task = Task { await Interruption.$current.withValue(interruption) { await self.handle(item) } }
+            await state.begin(item.uid, task, interruption)
+            await withTaskCancellationHandler {
+                await task.value
+            } onCancel: {
+                task.cancel()
+            }
+            await state.end(item.uid)
+            await queue.finished(item.uid)
+        }
+    }
+
+    /// One application, one worker: first what was left open, then what a person asked for, then a look.
+    private func handle(_ item: WorkQueue.Item) async {
+        let uid = item.uid
+        var memory = await state.memory(of: uid)
+        if item.reasons.hard { memory.forget() }
+        do throws(Failure) {
+            guard let application = try await ledger.application(uid: uid) else {
+                for operation in item.reasons.operations {
+                    await refuse(operation, Self.notFound(operation.application))
+                }
+                return
+            }
+            if let attempt = await state.open(uid) {
+                guard try await recover(attempt, application, memory: &memory) else {
+                    await state.setMemory(memory, of: uid)
+                    await queue.put(
+                        uid, WorkQueue.Reasons(causes: [.recovery]), afterMilliseconds: 5000)
+                    for operation in item.reasons.operations { await requeue(operation, uid) }
+                    return
+                }
+            }
+            for operation in item.reasons.operations {
+                if Task.isCancelled, operation.kind != .refresh {
+                    await supersede(operation)
+                } else {
+                    await carryOut(operation, memory: &memory)
+                }
+            }
+        } catch {
+            logger.error("the ledger cannot be read", metadata: ["code": "\(error.code)"])
+            for operation in item.reasons.operations { await refuse(operation, error) }
+        }
+        if !Task.isCancelled { await look(uid, item.reasons, memory: &memory) }
+        await state.setMemory(memory, of: uid)
+    }
+
+    private func look(_ uid: ApplicationUID, _ reasons: WorkQueue.Reasons, memory: inout Memory) async {
+        guard let application = try? await ledger.application(uid: uid) else { return }
+        let refreshes = reasons.operations.filter { $0.kind == .refresh }
+        let actor = refreshes.last?.actor ?? reasons.actor
+        let cause = reasons.cause
+        var status = await board.status(uid) ?? ApplicationStatus(registered: application)
+        status = status.of(application)
+        await board.setActivity(.comparing, of: uid)
+        var outcome = await reconciler.look(
+            at: application, cause: cause, actor: actor, status: status, memory: &memory)
+        outcome.status.activity = .idle
+        if let current = try? await ledger.application(uid: uid) { outcome.status = outcome.status.of(current) }
+        outcome.status.deployed = memory.deployed
+        if let recorded = outcome.recorded { outcome.status.lastRevision = recorded }
+        if await board.status(uid) != nil { await board.set(outcome.status) }
+        for refresh in refreshes {
+            var done = refresh
+            if let sequence = outcome.recorded ?? outcome.status.lastRevision {
+                let failed = outcome.status.sync == .unknown
+                done.state = .finished(revision: sequence, outcome: failed ? "failed" : "succeeded")
+            } else {
+                done.state = .refused(
+                    Failure("operation.interrupted", "the refresh was interrupted", next: .superseded))
+            }
+            await board.set(done)
+        }
+        if let again = outcome.again, !Task.isCancelled {
+            await queue.put(
+                uid, WorkQueue.Reasons(causes: [again.cause]), afterMilliseconds: max(50, again.milliseconds))
+        }
+    }
+
+    // MARK: - Polling
+
+    /// Each repository once an interval, however many applications read it.
+    private func poll() async {
+        guard settings.pollInterval > 0 else { return }
+        var isFirst = true
+        while !Task.isCancelled {
+            let jitter = settings.pollJitter > 0 ? Int64.random(in: 0...settings.pollJitter) : 0
+            let delay = isFirst ? 0 : settings.pollInterval + jitter
+            isFirst = false
+            do { try await Task.sleep(for: .milliseconds(delay)) } catch { return }
+            await fetchAll(cause: .poll)
+        }
+    }
+
+    private func fetchAll(cause: Cause) async {
+        var readers: [RepositoryURL: [ApplicationUID]] = [:]
+        for status in await board.all {
+            guard let url = try? RepositoryURL(status.registered.application.source.repository) else {
+                await queue.put(status.registered.uid, WorkQueue.Reasons(causes: [cause]))
+                continue
+            }
+            readers[url, default: []].append(status.registered.uid)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            var waiting = readers.makeIterator()
+            func start() {
+                guard let (url, uids) = waiting.next() else { return }
+                group.addTask { await self.fetch(url, for: uids, WorkQueue.Reasons(causes: [cause])) }
+            }
+            for _ in 0..<8 { start() }
+            while await group.next() != nil { start() }
+        }
+    }
+
+    /// Fetches, then wakes the readers either way: an application whose repository cannot be reached has a row that says so.
+    func fetch(_ url: RepositoryURL, for uids: [ApplicationUID], _ reasons: WorkQueue.Reasons) async {
+        do throws(Failure) {
+            _ = try await repositories.fetch(url)
+            await state.setFetchFailure(nil, of: url.normalized)
+        } catch {
+            if Task.isCancelled { return }
+            await state.setFetchFailure(error, of: url.normalized)
+            logger.warning("fetch failed", metadata: ["repository": "\(url.display)", "code": "\(error.code)"])
+        }
+        for uid in uids { await queue.put(uid, reasons) }
+    }
+
+    static func notFound(_ name: String) -> Failure {
+        Failure(
+            "application.not-found", "there is no application \(name)", remedy: "see `shiplog app list`")
+    }
+}
+
+/// What the workers share besides the queue and the board.
+actor LoopState {
+    private var memories: [ApplicationUID: Memory] = [:]
+    private var running: [ApplicationUID: (Task<Void, Never>, Interruption)] = [:]
+    private var openAttempts: [ApplicationUID: Attempt] = [:]
+    private var requests: [String: Request] = [:]
+    private var fetchFailures: [String: Failure] = [:]
+    private var recoveries: [ApplicationUID: Int] = [:]
+
+    enum Request: Sendable {
+        case sync(SyncRequest)
+        case rollback(RollbackRequest)
+    }
+
+    func memory(of uid: ApplicationUID) -> Memory { memories[uid] ?? Memory() }
+    func setMemory(_ memory: Memory, of uid: ApplicationUID) { memories[uid] = memory }
+    func forget(_ uid: ApplicationUID) { memories[uid] = nil }
+
+    func begin(_ uid: ApplicationUID, _ task: Task<Void, Never>, _ interruption: Interruption) {
+        running[uid] = (task, interruption)
+    }
+    func end(_ uid: ApplicationUID) { running[uid] = nil }
+
+    /// Ends what a worker does for the application, so that something newer can begin.
+    /// - Returns: whether there was anything.
+    @discardableResult
+    func supersede(_ uid: ApplicationUID) -> Bool {
+        guard let (task, interruption) = running[uid] else { return false }
+        interruption.supersede()
+        task.cancel()
+        return true
+    }
+
+    func open(_ uid: ApplicationUID) -> Attempt? { openAttempts[uid] }
+    func setOpen(_ attempt: Attempt) { openAttempts[attempt.intent.application.uid] = attempt }
+    func closed(_ uid: ApplicationUID) { openAttempts[uid] = nil }
+
+    /// Counts how often recovery was tried, this time included.
+    func countRecovery(of uid: ApplicationUID) -> Int {
+        recoveries[uid, default: 0] += 1
+        return recoveries[uid] ?? 0
+    }
+
+    func setRequest(_ request: Request, for operation: String) { requests[operation] = request }
+    func takeRequest(for operation: String) -> Request? { requests.removeValue(forKey: operation) }
+
+    func fetchFailure(of repository: String) -> Failure? { fetchFailures[repository] }
+    func setFetchFailure(_ failure: Failure?, of repository: String) { fetchFailures[repository] = failure }
+}
+
+extension WorkQueue.Reasons {
+    /// The cause a row names when several came together: the one that tells most.
+    var cause: Cause {
+        let byWeight: [Cause] = [.manual, .webhook, .specChange, .recovery, .poll, .startup, .retry, .watch]
+        return byWeight.first(where: causes.contains) ?? causes.first ?? .poll
+    }
+
+    var actor: Actor { operations.last?.actor ?? hintedBy ?? .controller }
+}

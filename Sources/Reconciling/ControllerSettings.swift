@@ -1,0 +1,27 @@
+/// How the loop is paced and bounded. All durations are in milliseconds.
+public struct ControllerSettings: Sendable {
+    /// Between two looks at a repository; 0 turns polling off.
+    public var pollInterval: Int64 = 180_000
+    /// Added to each interval at random, so that many repositories do not come at once.
+    public var pollJitter: Int64 = 60_000
+    /// Applications worked on at the same time.
+    public var workers = 8
+    /// Workers kept free for what a person asked for.
+    public var operationWorkers = 2
+    /// Objects of one wave and kind written at the same time.
+    public var parallelWrites = 16
+    /// Self-heal waits 0, then this, then this × 3, … at most `selfHealMaximum`.
+    public var selfHealInitial: Int64 = 2000
+    public var selfHealMaximum: Int64 = 300_000
+    /// So many self-heals of the same object by the same contestant within `contestWindow`, and self-heal stops.
+    public var contestLimit = 5
+    public var contestWindow: Int64 = 600_000
+    /// Field managers whose fields are taken over before the first apply to an object.
+    public var handoverManagers: [String] = ["argocd-controller", "kubectl-client-side-apply", "kubectl"]
+    /// How long changes in the cluster are gathered before the application is looked at again.
+    public var watchSettle: Int64 = 100
+    /// How long a graceful stop may take.
+    public var shutdownGrace: Int64 = 20_000
+
+    public init() {}
+}

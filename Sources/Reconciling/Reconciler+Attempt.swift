@@ -1,0 +1,163 @@
+import LedgerStore
+import Logging
+import Shiplog
+
+/// Carrying a plan out: intent before action, and one row at the end.
+extension Reconciler {
+    /// - Parameter onAttempt: told as soon as the intent is durable.
+    /// - Returns: the revision, and the failure it records if it failed.
+    /// - Throws: what kept it from beginning; then nothing was written, to the cluster or the ledger.
+    func carryOut(
+        _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ earlier: Connection, memory: inout Memory,
+        onAttempt: @Sendable (SequenceNumber) async -> Void
+    ) async throws(Failure) -> (SequenceNumber, Failure?) {
+        let connection = try await connections.connect(application, anew: true)
+        if application.clusterUID == nil, let uid = connection.reference.uid {
+            try await ledger.acceptCluster(uid, for: application.uid, actor: .controller)
+        }
+        if Task.isCancelled {
+            throw Failure("operation.cancelled", "it was cancelled before it began", next: .superseded)
+        }
+        let attempt = try await ledger.begin(
+            Intent(
+                kind: goal.kind, application: application.reference, cluster: connection.reference, cause: goal.cause,
+                actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,
+                inputs: goal.desired.inputs?.fingerprint, resources: goal.desired.resources,
+                prunes: plan.changes.filter(\.isPrune).map(\.key), options: goal.options,
+                rolledBackTo: goal.rolledBackTo, retry: goal.retry, pin: goal.pin, startedAt: goal.startedAt))
+        logger.info(
+            "attempt started",
+            metadata: [
+                "application": "\(application.name)", "kind": "\(goal.kind.rawValue)",
+                "cause": "\(goal.cause.rawValue)",
+                "sequence": "\(attempt.sequence.value)"
+            ])
+        await onAttempt(attempt.sequence)
+        return try await finish(attempt, goal, plan, application, connection, memory: &memory)
+    }
+
+    /// Applies what an open attempt promised and closes it: the running loop and recovery both end here.
+    func finish(
+        _ attempt: Attempt, _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ connection: Connection,
+        memory: inout Memory
+    ) async throws(Failure) -> (SequenceNumber, Failure?) {
+        let applying = Applying(
+            ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog,
+            uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
+            parallelWrites: settings.parallelWrites)
+        var result = Applying.Result()
+        do throws(Failure) {
+            if let namespace = try await createNamespace(for: application, goal, connection) {
+                result.outcomes.append(namespace)
+                if namespace.action == .created { result.counts.created += 1 }
+            }
+            let applied = await applying.apply(plan)
+            result = Applying.Result(
+                outcomes: result.outcomes + applied.outcomes, counts: applied.counts + result.counts,
+                failure: applied.failure, isInterrupted: applied.isInterrupted)
+        } catch {
+            result.failure = error
+        }
+        if result.isInterrupted {
+            // A stop of the whole process leaves the attempt open: recovery finishes it. Being superseded closes it.
+            guard Interruption.current?.isSuperseded == true else {
+                throw Failure("operation.interrupted", "the server stopped before it ended", next: .superseded)
+            }
+        }
+        let outcome = outcome(of: result)
+        let health = HealthStatus.progressing
+        let revision = Revision(
+            kind: goal.kind, application: application.reference, cluster: connection.reference, cause: goal.cause,
+            actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,
+            desired: attempt.desired, liveBefore: try ledger.digest(of: plan.liveResources.map(Comparer.comparable)),
+            resources: result.outcomes, counts: result.counts, options: goal.options, outcome: outcome,
+            syncStatus: outcome == .succeeded && result.counts.leftover == 0 ? .synced : .outOfSync, health: health,
+            rolledBackTo: goal.rolledBackTo, attempt: attempt.sequence, retry: goal.retry, startedAt: goal.startedAt,
+            finishedAt: now(), inputs: goal.desired.inputs?.fingerprint, warnings: goal.desired.warnings + plan.warnings
+        )
+        let sequence = try await ledger.finish(attempt, revision, pin: nil)
+        remember(revision, sequence, goal, result.failure, application, memory: &memory)
+        return (sequence, result.failure)
+    }
+
+    private func outcome(of result: Applying.Result) -> Revision.Outcome {
+        if result.isInterrupted { return .superseded("something newer was asked for while it ran") }
+        guard let failure = result.failure else { return .succeeded }
+        return .failed(failure)
+    }
+
+    private func remember(
+        _ revision: Revision, _ sequence: SequenceNumber, _ goal: Goal, _ failure: Failure?,
+        _ application: RegisteredApplication, memory: inout Memory
+    ) {
+        memory.comparison = nil
+        memory.lastRow = nil
+        if revision.outcome == .succeeded {
+            memory.deployed = Self.deployed(revision, sequence)
+            memory.awaiting = (sequence, ContinuousClock.now, nil)
+        }
+        if let digest = revision.desired {
+            memory.trials = automation(application).after(
+                memory.trials, desired: digest, cause: goal.cause, failure: failure, now: Monotonic.milliseconds)
+        }
+        let metadata: Logger.Metadata = [
+            "application": "\(application.name)", "sequence": "\(sequence.value)",
+            "outcome": "\(revision.outcome.word)", "kind": "\(revision.kind.rawValue)"
+        ]
+        if let failure {
+            logger.warning("revision recorded", metadata: metadata.merging(["code": "\(failure.code)"]) { $1 })
+        } else {
+            logger.info("revision recorded", metadata: metadata)
+        }
+    }
+
+    /// `CreateNamespace=true`: makes the destination's namespace when it is missing. It is not the application's own,
+    /// so it is never pruned.
+    private func createNamespace(
+        for application: RegisteredApplication, _ goal: Goal, _ connection: Connection
+    ) async throws(Failure) -> ResourceOutcome? {
+        let name = application.application.destination.namespace
+        guard application.application.syncPolicy.options.createNamespace, !name.isEmpty,
+            !goal.desired.resources.contains(where: { $0.gvk.kind == "Namespace" && $0.name == name })
+        else { return nil }
+        let kind = try connection.catalog.served(GroupVersionKind(group: "", version: "v1", kind: "Namespace"))
+        if let existing = try await connection.cluster.get(kind, namespace: "", name: name) {
+            guard existing.isBeingDeleted else { return nil }
+            throw Failure(
+                "cluster.namespace-terminating", "the namespace \(name) is being deleted",
+                remedy: "wait until it is gone, or clear what its finalizers wait for",
+                next: .retry(afterMilliseconds: nil))
+        }
+        let namespace = try Resource(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
+        do throws(Failure) {
+            _ = try await connection.cluster.create(namespace, as: kind, WriteOptions())
+        } catch {
+            guard error.code == .clusterAlreadyExists else { throw error }
+            return nil
+        }
+        return ResourceOutcome(
+            key: namespace.key, apiVersion: "v1", action: .created, message: "CreateNamespace=true; never pruned")
+    }
+}
+
+/// Why a worker's task was cancelled: something newer, or the end of the process.
+final class Interruption: Sendable {
+    @TaskLocal static var current: Interruption?
+    private let state = Flag()
+
+    var isSuperseded: Bool { state.isSet }
+    func supersede() { state.set() }
+}
+
+extension Revision.Counts {
+    static func + (left: Revision.Counts, right: Revision.Counts) -> Revision.Counts {
+        var sum = left
+        sum.created += right.created
+        sum.updated += right.updated
+        sum.unchanged += right.unchanged
+        sum.pruned += right.pruned
+        sum.failed += right.failed
+        sum.leftover += right.leftover
+        return sum
+    }
+}

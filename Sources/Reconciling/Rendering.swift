@@ -1,0 +1,95 @@
+import GitSource
+import Manifests
+import Shiplog
+
+/// From a commit to desired manifests: the way every sync takes.
+struct Rendering: Sendable {
+    let repositories: Repositories
+
+    /// Where the target revision stands and what rendering would read: cheap, from the local object store.
+    struct Located: Sendable {
+        let url: RepositoryURL
+        let commit: Commit
+        let inputs: SourceInputs
+    }
+
+    /// - Parameter revision: instead of the application's own target revision.
+    func locate(_ application: Application, revision: String? = nil) async throws(Failure) -> Located {
+        let source = application.source
+        let url = try RepositoryURL(source.repository)
+        let id = try await repositories.resolve(url, revision ?? source.targetRevision)
+        let commit = try await repositories.commit(url, id)
+        guard let object = try await repositories.objectID(url, id, path: source.path) else {
+            throw Failure(
+                "git.path-missing", "\(source.path) is not in \(url.display) at \(id.short)",
+                remedy: "correct spec.source.path, or push a commit that has it")
+        }
+        return Located(
+            url: url, commit: commit,
+            inputs: SourceInputs(
+                repository: url.normalized, path: source.path, objectID: object, directory: source.directory,
+                namespace: application.destination.namespace))
+    }
+
+    /// Reads and renders; nothing of it depends on a cluster.
+    func render(_ located: Located, _ application: Application) async throws(Failure) -> Rendered {
+        let source = application.source
+        let options = DirectoryOptions(
+            path: source.path, recurse: source.directory.recurse, include: source.directory.include,
+            exclude: source.directory.exclude)
+        let files = try await repositories.files(
+            located.url, located.commit.id, path: source.path, recurse: source.directory.recurse,
+            where: { options.matches(path: $0) })
+        return try DirectorySource.render(files: files, options: options)
+    }
+
+    /// Gives every manifest its namespace and its owner's mark.
+    static func settle(
+        _ resources: [Resource], in application: Application, uid: ApplicationUID, catalog: KindCatalog
+    ) throws(Failure) -> (resources: [Resource], warnings: [String]) {
+        let scopes = customScopes(in: resources)
+        var warnings: [String] = []
+        var settled: [Resource] = []
+        var places: [ResourceKey: Int] = [:]
+        for resource in resources {
+            let (normal, notes) = DesiredNormalization.apply(resource)
+            warnings += notes
+            let isNamespaced =
+                catalog.kinds[normal.gvk]?.isNamespaced ?? catalog.preferred[normal.gvk.groupKind]?.isNamespaced
+                ?? scopes[normal.gvk.groupKind] ?? true
+            var placed = normal
+            if !isNamespaced {
+                placed = normal.inNamespace("")
+            } else if normal.namespace.isEmpty {
+                guard !application.destination.namespace.isEmpty else {
+                    throw Failure(
+                        "manifest.namespace-missing",
+                        "\(normal.gvk.kind) \(normal.name) names no namespace and the destination has none",
+                        remedy: "set spec.destination.namespace or metadata.namespace")
+                }
+                placed = normal.inNamespace(application.destination.namespace)
+            }
+            let marked = Ownership.mark(placed, as: uid)
+            if let place = places[marked.key] {
+                warnings.append("\(marked.key) stands twice; the last one counts")
+                settled[place] = marked
+            } else {
+                places[marked.key] = settled.count
+                settled.append(marked)
+            }
+        }
+        return (settled, warnings)
+    }
+
+    /// The scope of custom kinds whose definition is among the manifests and not in the cluster yet.
+    private static func customScopes(in resources: [Resource]) -> [GroupKind: Bool] {
+        var scopes: [GroupKind: Bool] = [:]
+        for resource in resources where resource.gvk.kind == "CustomResourceDefinition" {
+            guard let group = resource.object.at("spec", "group")?.string,
+                let kind = resource.object.at("spec", "names", "kind")?.string
+            else { continue }
+            scopes[GroupKind(group: group, kind: kind)] = resource.object.at("spec", "scope")?.string != "Cluster"
+        }
+        return scopes
+    }
+}
