@@ -49,7 +49,7 @@ actor CredentialSource {
 
     private func fromPlugin(_ plugin: ExecPlugin) async throws(Failure) -> Identity {
         // 10 s early, so that it does not expire on the way.
-        if let issued, issued.expires.map({ $0 > Clock.now.advanced(byMilliseconds: 10_000) }) ?? true {
+        if let issued, issued.expires.map({ $0 > WallClock.now.advanced(byMilliseconds: 10_000) }) ?? true {
             return issued.identity
         }
         let fresh = try await ExecCredential.ask(plugin)

@@ -1,0 +1,117 @@
+/// What `shiplog serve` is told: every part has a default, secrets are only pointed at.
+public struct ServerConfiguration: Sendable, Hashable {
+    /// Host and port; port 0 takes a free one.
+    public var listen = "127.0.0.1:8080"
+    /// A proxy in front ends TLS and says who calls; without it and without `tls` only loopback is listened on.
+    public var behindProxy = false
+    public var tls: TLS?
+    /// The data directory; nil for the command line's default.
+    public var data: String?
+    /// The directory of the page's files; nil to look beside the program.
+    public var web: String?
+    /// The address people use, without a slash at its end: for links.
+    public var baseURL: String?
+    /// Values of `Host` that are answered besides loopback's and `baseURL`'s own.
+    public var allowedHosts: [String] = []
+    public var controller = Controller()
+    public var git = Git()
+    public var clusters: [Cluster] = []
+    public var webhooks = Webhooks()
+    public var logging = Logging()
+    public var metrics = Metrics()
+
+    public init() {}
+
+    /// PEM files, read again when they change.
+    public struct TLS: Sendable, Hashable {
+        public var certificate: String
+        public var key: String
+    }
+
+    /// The loop.
+    public struct Controller: Sendable, Hashable {
+        /// Between two looks at a repository; zero turns polling off.
+        public var interval: Duration = .seconds(180)
+        /// Up to so much is added at random to each interval.
+        public var jitter: Duration = .seconds(60)
+        /// Applications worked on at once, 1…256.
+        public var workers = 8
+        /// Objects of one application written at once, 1…64.
+        public var appParallelism = 4
+        public var selfHealBackoff = Backoff()
+    }
+
+    /// The first repeated self-heal waits `initial`, each further one `factor` times as long, up to `maximum`.
+    public struct Backoff: Sendable, Hashable {
+        public var initial: Duration = .seconds(2)
+        /// 1…100.
+        public var factor = 3
+        public var maximum: Duration = .seconds(300)
+    }
+
+    public struct Git: Sendable, Hashable {
+        /// A fetch that takes longer is ended.
+        public var timeout: Duration = .seconds(60)
+        /// A file in OpenSSH's `known_hosts` format.
+        public var knownHosts: String?
+        public var credentials: [Credential] = []
+    }
+
+    /// For every repository whose URL begins with `url`; the longest wins.
+    public struct Credential: Sendable, Hashable {
+        public enum Kind: Sendable, Hashable {
+            case password(username: SecretReference, password: SecretReference)
+            case token(SecretReference)
+            /// A private key's file, as `ssh -i` takes it.
+            case sshKey(file: String)
+        }
+        public var url: String
+        public var kind: Kind
+    }
+
+    public struct Cluster: Sendable, Hashable {
+        public enum Access: Sendable, Hashable {
+            /// The pod's service account.
+            case inCluster
+            /// nil for the current context.
+            case kubeconfig(file: String, context: String?)
+        }
+        /// What `destination.name` says.
+        public var name: String
+        /// What `destination.server` says; nil for the kubeconfig's own server.
+        public var server: String?
+        public var access: Access
+    }
+
+    public struct Webhooks: Sendable, Hashable {
+        /// Compared with `X-Gitlab-Token`.
+        public var gitlab: SecretReference?
+        /// The key of `X-Hub-Signature-256`.
+        public var github: SecretReference?
+        /// Larger bodies are refused while they stream in.
+        public var maxBodyBytes = 1 << 20
+    }
+
+    public struct Logging: Sendable, Hashable {
+        public enum Level: String, Sendable, Hashable, CaseIterable { case trace, debug, info, warning, error }
+        /// `auto`: text on a terminal, JSON elsewhere.
+        public enum Format: String, Sendable, Hashable, CaseIterable { case auto, text, json }
+        public var level = Level.info
+        public var format = Format.auto
+    }
+
+    public struct Metrics: Sendable, Hashable {
+        /// Whether `/metrics` answers.
+        public var enabled = true
+    }
+}
+
+/// Where a secret is; the configuration never holds one itself.
+public enum SecretReference: Sendable, Hashable {
+    /// A file whose content, without a line break at its end, is the secret.
+    case file(String)
+    /// The name of an environment variable.
+    case environment(String)
+    /// A user name that is not secret.
+    case plain(String)
+}

@@ -1,0 +1,82 @@
+import Shiplog
+
+/// Argo CD's sync options of an application, by what they would change.
+struct SyncOptionReader {
+    private enum Effect {
+        /// Does here what it does in Argo CD, or is always so.
+        case same
+        case warned(String)
+        case refused(String)
+    }
+
+    private static let known: [String: Effect] = [
+        "ApplyOutOfSyncOnly=true": .same,
+        "ApplyOutOfSyncOnly=false": .warned("Shiplog applies only what differs"),
+        "ClientSideApplyMigration=false": .warned("Shiplog hands over fields of other managers at the first apply"),
+        "ClientSideApplyMigration=true": .same,
+        "CreateNamespace=false": .same,
+        "CreateNamespace=true": .same,
+        "Delete=confirm": .refused("deletion cannot wait for a confirmation"),
+        "Delete=false": .refused("deleting an application cannot leave its resources by this option"),
+        "Delete=true": .same,
+        "FailOnSharedResource=false": .same,
+        "FailOnSharedResource=true": .refused("a sync does not fail by this option"),
+        "Force=false": .same,
+        "Force=true": .refused("objects are not deleted to be applied anew"),
+        "Prune=confirm": .refused("pruning cannot wait for a confirmation"),
+        "Prune=false": .refused("set syncPolicy.automated.prune to false instead"),
+        "Prune=true": .same,
+        "PruneLast=false": .same,
+        "PruneLast=true": .warned("the order of pruning is fixed"),
+        "PrunePropagationPolicy=background": .same,
+        "PrunePropagationPolicy=foreground": .same,
+        "PrunePropagationPolicy=orphan": .same,
+        "Replace=false": .same,
+        "Replace=true": .refused("objects are applied server-side and not replaced"),
+        "RespectIgnoreDifferences=false": .same,
+        "RespectIgnoreDifferences=true": .warned("there are no ignored differences"),
+        "ServerSideApply=false": .warned("Shiplog always applies server-side"),
+        "ServerSideApply=true": .same,
+        "SkipDryRunOnMissingResource=false": .same,
+        "SkipDryRunOnMissingResource=true": .warned("there is no dry run before a sync"),
+        "Validate=false": .warned("the API server always validates"),
+        "Validate=true": .same,
+    ]
+
+    static var names: [String] { known.keys.sorted() }
+
+    static func read(_ options: [String], _ check: FieldCheck) throws(Failure) -> (
+        options: Application.SyncOptions, warnings: [String]
+    ) {
+        var result = Application.SyncOptions(written: options)
+        var warnings: [String] = []
+        let path = ["spec", "syncPolicy", "syncOptions"]
+        for (index, option) in options.enumerated() {
+            let place = path + [String(index)]
+            let quoted = YAMLComposer.quote(option)
+            switch known[option] {
+            case .same: break
+            case .warned(let why):
+                warnings.append(check.place(place) + "the sync option \(option) is kept without effect: \(why)")
+            case .refused(let why):
+                throw check.failure(
+                    check.codes.unsupported, place, "is \(quoted), which is not supported yet: \(why)",
+                    remedy: "remove it")
+            case nil:
+                let near = Nearest.of(option, among: known.keys)
+                throw check.failure(
+                    check.codes.unknown, place, "is \(quoted), which is no known sync option",
+                    remedy: near.map { "did you mean \($0)?" } ?? "known are: " + names.joined(separator: ", "))
+            }
+            switch option {
+            case "CreateNamespace=true": result.createNamespace = true
+            case "CreateNamespace=false": result.createNamespace = false
+            case "PrunePropagationPolicy=background": result.prunePropagation = .background
+            case "PrunePropagationPolicy=foreground": result.prunePropagation = .foreground
+            case "PrunePropagationPolicy=orphan": result.prunePropagation = .orphan
+            default: break
+            }
+        }
+        return (result, warnings)
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+/// The house's rules that a compiler does not check: who may import what, and how long a file may grow.
+@Suite("The house")
+struct HouseTests {
+    /// docs/architecture.md, "Targets": each target's own modules and the one technology it fences.
+    static let table: [String: Set<String>] = [
+        "Shiplog": [],
+        "GitSource": ["Shiplog", "CLibgit2"],
+        "Manifests": ["Shiplog", "CYAML", "Crypto"],
+        "KubernetesAPI": ["Shiplog", "Manifests", "CCurl"],
+        "LedgerStore": ["Shiplog", "Migrations", "GRDB", "Crypto", "CSQLiteFiles", "CZlib"],
+        "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
+        "HTTPAPI": [
+            "Shiplog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS", "HummingbirdCore",
+            "HTTPTypes", "NIOCore", "NIOSSL", "NIOCertificateReloading", "NIOHTTPTypes", "NIOPosix", "ServiceLifecycle"
+        ],
+        "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
+        "ShiplogCommand": [
+            "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI", "Sandbox",
+            "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+        ],
+        "ShiplogTesting": ["Shiplog", "LedgerStore"]
+    ]
+
+    /// What comes with the language and the system. Core `Shiplog` may not even have these.
+    static let system: Set<String> = [
+        "Foundation", "FoundationEssentials", "Glibc", "Dispatch", "Synchronization", "Logging"
+    ]
+
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    static func swiftFiles(below folder: String) throws -> [URL] {
+        let files = FileManager.default.enumerator(
+            at: root.appendingPathComponent(folder), includingPropertiesForKeys: nil)
+        return (files?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+    }
+
+    @Test("every import stands in the table of docs/architecture.md", arguments: table.keys.sorted())
+    func imports(of target: String) throws {
+        let allowed = (Self.table[target] ?? []).union(target == "Shiplog" ? [] : Self.system)
+        let files = try Self.swiftFiles(below: "Sources/" + target)
+        #expect(!files.isEmpty, "no sources of \(target) were found")
+        for file in files {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                let words = line.split(separator: " ").map(String.init)
+                guard let index = words.firstIndex(of: "import"), index + 1 < words.count,
+                    words[..<index].allSatisfy({
+                        $0 == "public" || $0 == "package" || $0 == "internal" || $0 == "@preconcurrency"
+                    })
+                else { continue }
+                // `import struct Module.Type` names the module second.
+                let kinds: Set<String> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+                let name =
+                    kinds.contains(words[index + 1]) && index + 2 < words.count ? words[index + 2] : words[index + 1]
+                let module = String(name.prefix { $0 != "." })
+                #expect(allowed.contains(module), "\(file.lastPathComponent) of \(target) imports \(module)")
+            }
+        }
+    }
+
+    @Test("every folder of Sources is in the table, or a system library")
+    func foldersAreKnown() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.path + "/Sources")
+        for folder in folders where !folder.hasPrefix("C") {
+            #expect(Self.table[folder] != nil, "Sources/\(folder) is not in the table")
+        }
+    }
+
+    @Test("no file is longer than 600 lines", arguments: ["Sources", "Tests"])
+    func length(of folder: String) throws {
+        for file in try Self.swiftFiles(below: folder) {
+            let lines = try String(contentsOf: file, encoding: .utf8).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            #expect(lines.count <= 600, "\(file.lastPathComponent) has \(lines.count) lines: split it")
+        }
+    }
+
+    @Test("nothing traps on purpose in what input can reach")
+    func traps() throws {
+        let banned = ["try!", "as!", "fatalError(", "preconditionFailure(", "unsafeBitCast("]
+        for file in try Self.swiftFiles(below: "Sources") {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                let code = line.drop { $0 == " " }
+                guard !code.hasPrefix("//") else { continue }
+                for word in banned {
+                    #expect(!code.contains(word), "\(file.lastPathComponent): \(code)")
+                }
+            }
+        }
+    }
+}
