@@ -70,7 +70,7 @@ export async function show({place, values, signal, title}) {
             if (groups.at(-1)?.day !== day) groups.push({day, title: dayTitle(item.recordedAt), members: []});
             groups.at(-1).members.push(item);
         }
-        list.replaceChildren(table("Events", [{title: "Entry", class: "num"}, "Time", "Event", "About", "Who", "Facts"],
+        list.replaceChildren(table("Events", ["Entry", "Time", "Event", "About", "Who", "Facts"],
             groups.map((group) => h("tbody", h("tr.group", h("th", {scope: "colgroup", colspan: "6", role: "rowheader"}, group.title)), group.members.map(row))), "events"),
             h("p.more", cursor ? h("button.button", {type: "button", onclick: older}, "Load older") : h("span.muted", "This is the beginning.")));
     }
@@ -90,7 +90,7 @@ export async function show({place, values, signal, title}) {
 function row(event) {
     const facts = [...Object.entries(event.facts ?? {}), ...Object.entries(event.detail && typeof event.detail === "object" ? event.detail : {})];
     return h("tr", {class: event.outcome === "refused" || event.outcome === "failed" ? "bad" : null},
-        h("th", {scope: "row", role: "rowheader", class: "num", "data-label": "Entry"},
+        h("th", {scope: "row", role: "rowheader", class: "tight", "data-label": "Entry"},
             h("a.number", {href: base + "/entries/" + event.sequence, target: "_blank", data: {row: String(event.sequence)}}, "#" + event.sequence)),
         cell("Time", {class: "tight"}, time(event.recordedAt, "clock")),
         cell("Event", null, h("code.event", event.kind), event.outcome && event.outcome !== "succeeded" ? h("div.sub", badge(event.outcome)) : null),

@@ -51,7 +51,7 @@ export async function timeline({values, signal}, place, name) {
         {name: "commit", label: "Commit", placeholder: "SHA"},
         {name: "from", label: "From", kind: "moment"},
         {name: "to", label: "To", kind: "moment"},
-        {name: "includeUnchanged", label: "Also reconciles that changed nothing", kind: "check"},
+        {name: "includeUnchanged", label: "Unchanged reconciles too", kind: "check"},
     ], current, (next) => { current = next; load(); }, "Filter history");
     place.append(form, strip, news, list);
 
@@ -135,7 +135,7 @@ export async function timeline({values, signal}, place, name) {
             if (groups.at(-1)?.day !== day) groups.push({day, title: dayTitle(item.recordedAt), members: []});
             groups.at(-1).members.push(item);
         }
-        const columns = [{title: "Revision", class: "num"}, "Time", ...(name ? [] : ["Application"]), "What", "Result", "Who", {title: "Took", class: "num"}];
+        const columns = ["Revision", "Time", ...(name ? [] : ["Application"]), "What", "Result", "Who", {title: "Took", class: "num"}];
         list.replaceChildren(
             table("Revisions", columns, groups.map((group) => h("tbody",
                 h("tr.group", h("th", {scope: "colgroup", colspan: String(columns.length), role: "rowheader"}, group.title)),
@@ -179,7 +179,7 @@ function revisionRow(revision, name) {
     const said = revision.reason ? h("div.sub.reason", "“", h("bdi", revision.reason), "”") : null;
     const failed = revision.outcome === "failed";
     return h("tr", {class: failed ? "bad" : revision.kind === "rollback" ? "back" : null},
-        h("th", {scope: "row", role: "rowheader", class: "num", "data-label": "Revision"},
+        h("th", {scope: "row", role: "rowheader", class: "tight", "data-label": "Revision"},
             revisionLink(revision.sequence, {data: {row: String(revision.sequence)}})),
         cell("Time", {class: "tight"}, time(revision.recordedAt, "clock")),
         name ? null : cell("Application", null, h("a", {href: applicationAddress(revision.application.name)}, revision.application.name)),

@@ -78,7 +78,7 @@ async function rollback(context, body, application) {
     ]));
 
     async function load(more) {
-        const page = await get(query(applicationPath(name, "/rollback-candidates"), {limit: 20, cursor: more}), signal);
+        const page = await get(query(applicationPath(name, "/rollback-candidates"), {limit: 8, cursor: more}), signal);
         candidates.push(...page.items);
         cursor = page.nextCursor ?? null;
         paint();
@@ -95,7 +95,7 @@ async function rollback(context, body, application) {
                     work.replan();
                 }});
             return h("tr", cell("", {class: "tight"}, radio),
-                h("th", {scope: "row", role: "rowheader", class: "num", "data-label": "Revision"}, h("label", {for: id}, "#" + one.sequence), " ",
+                h("th", {scope: "row", role: "rowheader", class: "tight", "data-label": "Revision"}, h("label", {for: id}, "#" + one.sequence), " ",
                     h("a.small", {href: "/revisions/" + one.sequence, "aria-label": "Show revision #" + one.sequence}, icon("link"))),
                 cell("Commit", null, h("label", {for: id}, h("div.line", badge(one.kind, one.rolledBackTo ? "Rollback to #" + one.rolledBackTo : undefined), " ", commit(one.source?.commit?.id), " ", subject(one.source?.commit?.subject)))),
                 cell("When", {class: "tight"}, moment(one.recordedAt)),
@@ -103,7 +103,7 @@ async function rollback(context, body, application) {
                 cell("Health", {class: "tight"}, current ? h("span.muted", "same as now") : badge(one.health)));
         });
         targets.replaceChildren(
-            candidates.length ? table("Targets", ["Choose", {title: "Revision", class: "num"}, "Commit", "When", "Who", "Health"], rows, "targets")
+            candidates.length ? table("Targets", ["Choose", "Revision", "Commit", "When", "Who", "Health"], rows, "targets")
                 : h("p.panel.calm", "There is no earlier whole, successful deployment to return to."),
             chosen !== null && !known ? h("p.panel.calm", "Chosen by its number: ", revisionLink(chosen)) : "",
             cursor ? h("p.more", h("button.button.small", {type: "button", onclick: (event) => {

@@ -270,7 +270,7 @@ export function filters(fields, values, changed, label) {
                 control = h("select", {id, onchange: now}, h("option", {value: ""}, field.any ?? "any"),
                     options.map(([value, text]) => h("option", {value}, text)));
             } else if (field.kind === "check") control = h("input", {id, type: "checkbox", onchange: now});
-            else if (field.kind === "moment") control = h("input", {id, type: "datetime-local", step: "1", onchange: now});
+            else if (field.kind === "moment") control = h("input", {id, type: "datetime-local", onchange: now});
             else control = h("input", {id, type: field.search ? "search" : "text", autocomplete: "off", spellcheck: "false",
                 placeholder: field.placeholder, oninput: later, onchange: now, data: field.search ? {search: "yes"} : {}});
             controls.set(field.name, control);
@@ -302,7 +302,7 @@ function write(field, control, value) {
     if (field.kind === "check") control.checked = value === "true";
     else if (field.kind === "moment") {
         const date = new Date(value);
-        control.value = !value || Number.isNaN(date.getTime()) ? "" : dayOf(date) + "T" + fields(date).clock;
+        control.value = !value || Number.isNaN(date.getTime()) ? "" : dayOf(date) + "T" + fields(date).clock.slice(0, 5);
     } else control.value = value;
 }
 

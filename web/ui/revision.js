@@ -3,7 +3,7 @@
 import {h, icon} from "./dom.js";
 import {get, query, base, mayAct} from "./api.js";
 import {listen, start} from "./live.js";
-import {badge, commit, subject, time, person, counts, countSentence, duration, applicationAddress, revisionLink, loading,
+import {badge, commit, subject, time, person, countSentence, duration, applicationAddress, revisionLink, loading,
     problemPanel, errorPanel, changesTable} from "./parts.js";
 import {causeWords, kindWords} from "./history.js";
 
@@ -92,7 +92,7 @@ function facts(revision) {
             ["Repository", source ? h("a", {href: source.repository.replace(/\.git$/, "")}, source.repository) : null],
             ["Path", source ? h("code", source.path || ".") : null],
             ["Target", source ? h("code", source.targetRevision) : null],
-            ["Changes", counts(revision.counts)],
+            ["Changes", countSentence(revision.counts)],
             ["State after", [badge(revision.sync), " ", badge(revision.health)]],
         ]))),
         h("section.panel", h("h2", "Record"), h("dl.facts", rows([
