@@ -86,7 +86,9 @@ final class BareMirror: Sendable {
                 return true
             }
             guard isTaken else {
-                throw Failure("git.busy", "Too many single commits of \(url) are asked for at once", next: .retry(afterMilliseconds: nil))
+                throw Failure(
+                    "git.busy", "Too many single commits of \(url) are asked for at once",
+                    next: .retry(afterMilliseconds: nil))
             }
         }
         return try await sharing.join { start() }
@@ -143,7 +145,9 @@ final class BareMirror: Sendable {
     /// Keeps the last line of Git's own progress, such as `Receiving objects:  45% (450/1000)`.
     private func report(_ bytes: [UInt8]) {
         let lines = bytes.split { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }
-        let known = ["Receiving objects:", "Resolving deltas:", "remote: Counting objects:", "remote: Compressing objects:"]
+        let known = [
+            "Receiving objects:", "Resolving deltas:", "remote: Counting objects:", "remote: Compressing objects:"
+        ]
         for line in lines.reversed() {
             let text = String(decoding: line.prefix(200), as: UTF8.self)
             guard known.contains(where: { text.hasPrefix($0) }) else { continue }

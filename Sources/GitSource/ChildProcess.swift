@@ -120,7 +120,8 @@ struct ChildProcess {
                 return outcome
             } else {
                 let ending: Ending? =
-                    if shouldStop() { .stopped } else if now - started >= total { .late } else if now - heard >= silence {
+                    if shouldStop() { .stopped } else if now - started >= total { .late } else if now - heard >= silence
+                    {
                         .silent
                     } else if outcome.output.count > outputLimit { .tooMuch } else { nil }
                 if let ending {
@@ -136,7 +137,7 @@ struct ChildProcess {
             }
             var polled = [
                 pollfd(fd: openOutput ? output.read : -1, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: openErrors ? errors.read : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: openErrors ? errors.read : -1, events: Int16(POLLIN), revents: 0)
             ]
             let ready = poll(&polled, 2, asked ? 10 : 100)
             guard ready > 0 else { continue }

@@ -48,7 +48,8 @@ public struct GitCredentials: Sendable, Hashable {
 
     /// The same, with the user name and password of the address used where nothing else is given.
     func orElse(_ url: RepositoryURL) -> GitCredentials {
-        guard case .none = login, url.scheme == .http || url.scheme == .https, let user = url.user ?? url.password.map({ _ in "" })
+        guard case .none = login, url.scheme == .http || url.scheme == .https,
+            let user = url.user ?? url.password.map({ _ in "" })
         else { return self }
         var other = self
         other.login = .basic(username: user, password: url.password ?? SecretText(""))

@@ -109,7 +109,7 @@ struct GitProgram: Sendable {
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_PROTOCOL_FROM_USER": "0",
             // The data directory may lie in somebody's checkout; that is not the repository meant.
-            "GIT_CEILING_DIRECTORIES": home.lastIndex(of: "/").map { String(home[..<$0]) } ?? "/",
+            "GIT_CEILING_DIRECTORIES": home.lastIndex(of: "/").map { String(home[..<$0]) } ?? "/"
         ]
     }
 
@@ -161,7 +161,8 @@ struct GitProgram: Sendable {
             // ssh itself splits its options at blanks and replaces what follows a per cent sign.
             guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || "\"'%\\".utf8.contains($0) }) else {
                 throw Failure(
-                    "git.ssh-path-invalid", "The path of an ssh key or of the known hosts is one that ssh would misread",
+                    "git.ssh-path-invalid",
+                    "The path of an ssh key or of the known hosts is one that ssh would misread",
                     remedy: "use an absolute path without blanks, quotes, backslashes and per cent signs")
             }
         }
@@ -170,7 +171,7 @@ struct GitProgram: Sendable {
                 + " -o \"UserKnownHostsFile=$SHIPLOG_KNOWN_HOSTS\" -i \"$SHIPLOG_SSH_KEY\"",
             "GIT_SSH_VARIANT": "ssh",
             "SHIPLOG_SSH_KEY": key,
-            "SHIPLOG_KNOWN_HOSTS": knownHosts,
+            "SHIPLOG_KNOWN_HOSTS": knownHosts
         ]
     }
 }

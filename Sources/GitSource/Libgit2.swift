@@ -6,7 +6,9 @@ enum Libgit2 {
     /// Set before the first handle is opened. libgit2's defaults fit one person's checkout, not a server.
     private static let started: Bool = {
         guard git_libgit2_init() > 0 else { return false }
-        for level in [GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA] {
+        for level in [
+            GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_PROGRAMDATA
+        ] {
             _ = shiplog_git_no_search_path(Int32(level.rawValue))
         }
         _ = shiplog_git_no_owner_validation()

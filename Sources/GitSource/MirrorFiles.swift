@@ -13,7 +13,8 @@ enum MirrorFiles {
             try? files.removeItem(atPath: path + "/refs/" + name)
         }
         for folder in ["/objects", "/objects/pack"] {
-            for name in names(path + folder) where name.hasPrefix("tmp_") || name.hasPrefix("incoming-") || name.hasPrefix(".tmp-") {
+            for name in names(path + folder)
+            where name.hasPrefix("tmp_") || name.hasPrefix("incoming-") || name.hasPrefix(".tmp-") {
                 try? files.removeItem(atPath: path + folder + "/" + name)
             }
         }
@@ -33,7 +34,9 @@ enum MirrorFiles {
         let packed = (try? Data(contentsOf: URL(filePath: path + "/packed-refs"))) ?? Data()
         for line in packed.split(separator: UInt8(ascii: "\n")) {
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-            if words.count == 2, words[1].hasPrefix(OpenMirror.keep), let id = CommitID(String(words[1].dropFirst(OpenMirror.keep.utf8.count))) {
+            if words.count == 2, words[1].hasPrefix(OpenMirror.keep),
+                let id = CommitID(String(words[1].dropFirst(OpenMirror.keep.utf8.count)))
+            {
                 kept.insert(id)
             }
         }

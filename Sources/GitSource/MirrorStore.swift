@@ -16,7 +16,8 @@ final class MirrorStore: Sendable {
     private let isReady = Mutex(false)
 
     init(
-        directory: String, limits: GitLimits, program: String?, credentials: @escaping @Sendable (RepositoryURL) -> GitCredentials
+        directory: String, limits: GitLimits, program: String?,
+        credentials: @escaping @Sendable (RepositoryURL) -> GitCredentials
     ) {
         self.directory = directory
         self.limits = limits
@@ -53,7 +54,8 @@ final class MirrorStore: Sendable {
         } catch {
             throw Failure(
                 "git.directory-unusable", "The folder for repositories, \(directory), cannot be written",
-                remedy: "check the room and the permissions of the data directory", next: .retry(afterMilliseconds: nil))
+                remedy: "check the room and the permissions of the data directory", next: .retry(afterMilliseconds: nil)
+            )
         }
     }
 

@@ -26,7 +26,8 @@ struct MirrorUpdate {
         do throws(Failure) {
             before =
                 mirror.exists
-                ? try mirror.lane.readBlocking(path, epoch: epoch) { open throws(Failure) in try open.rawRefs() } : RawRefs()
+                ? try mirror.lane.readBlocking(path, epoch: epoch) { open throws(Failure) in try open.rawRefs() }
+                : RawRefs()
         } catch {
             guard error.code == Libgit2.broken else { throw error }
             return try rebuild(error)
@@ -60,17 +61,22 @@ struct MirrorUpdate {
     /// The server's references. Nothing more is asked of it when they are the ones we have: that makes a poll cheap.
     private func list(known: RawRefs) throws(Failure) -> RawRefs {
         let child = try program.network(
-            ["ls-remote", "--symref", "--quiet", url.argument], mirror: nil, url: url, credentials: mirror.store.credentials(url))
+            ["ls-remote", "--symref", "--quiet", url.argument], mirror: nil, url: url,
+            credentials: mirror.store.credentials(url))
         let outcome = child.run(shouldStop: shouldStop)
-        guard outcome.ending == .exited(0) else { throw GitFailure.network(outcome.ending, outcome.errors, url, limits) }
+        guard outcome.ending == .exited(0) else {
+            throw GitFailure.network(outcome.ending, outcome.errors, url, limits)
+        }
         let extra = Set(known.objects.keys.filter { !$0.hasPrefix("refs/heads/") && !$0.hasPrefix("refs/tags/") })
         let listing = try RawRefs(
-            listing: outcome.output, extra: extra.union(wanted.filter { $0.hasPrefix("refs/") }), limit: limits.referenceCount,
+            listing: outcome.output, extra: extra.union(wanted.filter { $0.hasPrefix("refs/") }),
+            limit: limits.referenceCount,
             url: url)
         guard !listing.objects.isEmpty || listing.headObject != nil else {
             // Nothing is pruned then: an empty answer may be a server's mistake.
             throw Failure(
-                "git.empty-repository", "The repository \(url) has no branches and no tags", remedy: "push a commit to it")
+                "git.empty-repository", "The repository \(url) has no branches and no tags",
+                remedy: "push a commit to it")
         }
         return listing
     }
@@ -87,17 +93,25 @@ struct MirrorUpdate {
         let outcome = try fetch(specifications, ["--prune"], into: directory)
         guard outcome.ending == .exited(0) else {
             if case .exited = outcome.ending, GitFailure.blamesMirror(outcome.errors), !isWhole(directory) {
-                throw Failure(Libgit2.broken, "The mirror of \(url) does not pass Git's check", next: .retry(afterMilliseconds: nil))
+                throw Failure(
+                    Libgit2.broken, "The mirror of \(url) does not pass Git's check",
+                    next: .retry(afterMilliseconds: nil))
             }
             throw GitFailure.network(outcome.ending, outcome.errors, url, limits)
         }
     }
 
-    private func fetch(_ specifications: [String], _ options: [String], into directory: String) throws(Failure) -> ChildProcess.Outcome {
+    private func fetch(_ specifications: [String], _ options: [String], into directory: String) throws(Failure)
+        -> ChildProcess.Outcome
+    {
         let arguments =
-            ["fetch", "--progress", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-show-forced-updates",
-             "--recurse-submodules=no"] + options + [url.argument] + specifications
-        let child = try program.network(arguments, mirror: directory, url: url, credentials: mirror.store.credentials(url))
+            [
+                "fetch", "--progress", "--force", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance",
+                "--no-show-forced-updates",
+                "--recurse-submodules=no"
+            ] + options + [url.argument] + specifications
+        let child = try program.network(
+            arguments, mirror: directory, url: url, credentials: mirror.store.credentials(url))
         return child.run(shouldStop: shouldStop, progress: progress)
     }
 
@@ -105,7 +119,9 @@ struct MirrorUpdate {
     /// is no failure here: who asked finds the commit missing.
     private func bringSingleCommits(into directory: String) {
         for name in wanted.compactMap({ CommitID($0) }) {
-            let isHere = try? mirror.lane.readBlocking(directory, epoch: -1) { open throws(Failure) in try open.has(name) }
+            let isHere = try? mirror.lane.readBlocking(directory, epoch: -1) { open throws(Failure) in
+                try open.has(name)
+            }
             if isHere != true { _ = try? fetch([name.hex], [], into: directory) }
         }
     }
@@ -123,11 +139,13 @@ struct MirrorUpdate {
 
     private func create(_ directory: String) throws(Failure) {
         MirrorFiles.remove(directory)
-        let outcome = program.plain(["init", "--bare", "--quiet", "--template=", "--initial-branch=main", directory]).run(shouldStop: { false })
+        let outcome = program.plain(["init", "--bare", "--quiet", "--template=", "--initial-branch=main", directory])
+            .run(shouldStop: { false })
         guard outcome.ending == .exited(0) else {
             throw Failure(
                 Libgit2.unusable, "The mirror of \(url) could not be made",
-                remedy: "check the room and the permissions of the data directory", next: .retry(afterMilliseconds: nil))
+                remedy: "check the room and the permissions of the data directory", next: .retry(afterMilliseconds: nil)
+            )
         }
         try? Data((url.display + "\n").utf8).write(to: URL(filePath: directory + "/description"))
     }
@@ -153,7 +171,8 @@ struct MirrorUpdate {
         let aside = MirrorFiles.names(mirror.store.directory).filter { $0.hasPrefix(name + ".broken-") }
         guard aside.count < 3 else {
             throw Failure(
-                Libgit2.broken, "The mirror of \(url) broke for the fourth time; the first three are kept in \(mirror.store.directory)",
+                Libgit2.broken,
+                "The mirror of \(url) broke for the fourth time; the first three are kept in \(mirror.store.directory)",
                 remedy: "look after the disk, then delete the folders \(name).broken-*")
         }
         try create(fresh)
@@ -186,7 +205,10 @@ struct MirrorUpdate {
         for id in kept {
             if try keepIfPresent(id) { continue }
             let old = program.local(
-                ["fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet", path, OpenMirror.keep + id.hex],
+                [
+                    "fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet", path,
+                    OpenMirror.keep + id.hex
+                ],
                 mirror: fresh
             ).run(shouldStop: shouldStop)
             if old.ending == .exited(0), try keepIfPresent(id) { continue }

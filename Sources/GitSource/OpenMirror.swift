@@ -46,7 +46,9 @@ final class OpenMirror {
             try eachReference(glob) { name, object in raw.objects[name] = object }
         }
         let prefix = Self.extra
-        try eachReference(prefix + "*") { name, object in raw.objects["refs/" + name.dropFirst(prefix.utf8.count)] = object }
+        try eachReference(prefix + "*") { name, object in
+            raw.objects["refs/" + name.dropFirst(prefix.utf8.count)] = object
+        }
         if let name = raw.head {
             raw.headObject = raw.objects[name]
             if raw.headObject == nil { raw.head = nil }
@@ -77,7 +79,9 @@ final class OpenMirror {
             try Libgit2.check(result, "Listing the references")
             guard let reference else { return }
             defer { git_reference_free(reference) }
-            guard let name = git_reference_name(reference), let object = git_reference_target(reference) else { continue }
+            guard let name = git_reference_name(reference), let object = git_reference_target(reference) else {
+                continue
+            }
             body(String(cString: name), Libgit2.hex(object.pointee))
         }
     }
@@ -125,7 +129,8 @@ final class OpenMirror {
             }
         }
         let target = raw.head ?? (raw.headObject == nil ? "refs/shiplog/unborn" : Self.detachedHead)
-        try Libgit2.check(git_reference_symbolic_create(&made, repository.pointer, "HEAD", target, 1, nil), "Setting HEAD")
+        try Libgit2.check(
+            git_reference_symbolic_create(&made, repository.pointer, "HEAD", target, 1, nil), "Setting HEAD")
     }
 
     func setReference(_ name: String, _ object: String) throws(Failure) {
@@ -201,7 +206,9 @@ final class OpenMirror {
 
     func commit(_ id: CommitID, _ url: RepositoryURL) throws(Failure) -> Commit {
         let commit = try open(id, url)
-        guard let tree = git_commit_tree_id(commit.pointer) else { throw Failure(Libgit2.broken, "A commit has no tree") }
+        guard let tree = git_commit_tree_id(commit.pointer) else {
+            throw Failure(Libgit2.broken, "A commit has no tree")
+        }
         let author = git_commit_author(commit.pointer)
         func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
         let name = text(author?.pointee.name)
@@ -212,7 +219,8 @@ final class OpenMirror {
         let isSigned = git_commit_header_field(&signature, commit.pointer, "gpgsig") == 0
         return Commit(
             id: id, tree: Libgit2.hex(tree.pointee), author: Libgit2.printable("\(name) <\(mail)>", limit: 200),
-            authoredAt: Self.time(author?.pointee.when.time ?? 0), committedAt: Self.time(git_commit_time(commit.pointer)),
+            authoredAt: Self.time(author?.pointee.when.time ?? 0),
+            committedAt: Self.time(git_commit_time(commit.pointer)),
             subject: Libgit2.printable(String(subject), limit: 200), isSigned: isSigned)
     }
 

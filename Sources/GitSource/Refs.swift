@@ -14,7 +14,8 @@ public struct Refs: Sendable, Hashable {
     public var others: [String: CommitID]
 
     public init(
-        head: String? = nil, headCommit: CommitID? = nil, branches: [String: CommitID] = [:], tags: [String: CommitID] = [:],
+        head: String? = nil, headCommit: CommitID? = nil, branches: [String: CommitID] = [:],
+        tags: [String: CommitID] = [:],
         others: [String: CommitID] = [:]
     ) {
         self.head = head
@@ -64,7 +65,9 @@ extension RawRefs {
             let parts = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1)
             guard parts.count == 2 else { throw GitFailure.answer(url, "a list of references that cannot be read") }
             if line.starts(with: "ref: ".utf8) {
-                if parts[1].elementsEqual("HEAD".utf8) { head = String(validating: parts[0].dropFirst(5), as: UTF8.self) }
+                if parts[1].elementsEqual("HEAD".utf8) {
+                    head = String(validating: parts[0].dropFirst(5), as: UTF8.self)
+                }
                 continue
             }
             if parts[0].count == 64 { throw GitFailure.sha256(url) }

@@ -137,7 +137,8 @@ public final class Repositories: Sendable {
     ///   `git.lfs-pointer`, `git.path-not-utf8`, `git.file-too-large`; for all `git.too-many-files`, `git.commit-missing`.
     ///   Submodules are passed over.
     public func files(
-        _ url: RepositoryURL, _ id: CommitID, path: String, recurse: Bool, where isWanted: @escaping @Sendable (String) -> Bool
+        _ url: RepositoryURL, _ id: CommitID, path: String, recurse: Bool,
+        where isWanted: @escaping @Sendable (String) -> Bool
     ) async throws(Failure) -> [SourceFile] {
         let path = try SourcePath(path)
         let limits = store.limits
@@ -161,6 +162,7 @@ public final class Repositories: Sendable {
         _ url: RepositoryURL, from: CommitID?, to: CommitID, limit: Int
     ) async throws(Failure) -> [Commit] {
         let limit = min(max(limit, 0), 1000)
-        return try await mirror(url).read { open throws(Failure) in try open.log(from: from, to: to, limit: limit, url) }
+        return try await mirror(url).read { open throws(Failure) in try open.log(from: from, to: to, limit: limit, url)
+        }
     }
 }

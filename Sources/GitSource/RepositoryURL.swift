@@ -136,7 +136,8 @@ public struct RepositoryURL: Hashable, Sendable {
         }
         try Self.check(user: user, for: .ssh)
         guard Self.isHostName(host) else { throw Self.invalid("has a host that is no host name") }
-        self.init(.ssh, host: host.lowercased(), port: nil, path: String(path), user: user, password: nil, isScpLike: true)
+        self.init(
+            .ssh, host: host.lowercased(), port: nil, path: String(path), user: user, password: nil, isScpLike: true)
     }
 
     private static func split(_ text: Substring) throws(Failure) -> (String, Int?) {
@@ -145,7 +146,8 @@ public struct RepositoryURL: Hashable, Sendable {
         if text.first == "[" {
             guard let end = text.firstIndex(of: "]") else { throw invalid("has a host that is no host name") }
             let address = text[text.index(after: text.startIndex)..<end]
-            guard !address.isEmpty, address.utf8.allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
+            guard !address.isEmpty,
+                address.utf8.allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
             else { throw invalid("has a host that is no host name") }
             host = text[...end]
             let rest = text[text.index(after: end)...]

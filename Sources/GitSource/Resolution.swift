@@ -51,7 +51,9 @@ enum Resolution: Equatable {
             guard let tag = constraint.newest(of: refs.tags.keys), let commit = refs.tags[tag] else {
                 throw Failure(
                     "git.revision-unknown", "No tag of \(url) satisfies '\(text)'",
-                    remedy: "versions are compared with tags such as v1.2.3; a pre-release counts only if the constraint names one")
+                    remedy:
+                        "versions are compared with tags such as v1.2.3; a pre-release counts only if the constraint names one"
+                )
             }
             return .commit(commit)
         }

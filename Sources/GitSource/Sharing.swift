@@ -55,7 +55,11 @@ final class Sharing<Value: Sendable>: Sendable {
         (refusal, starts) = state.withLock { state in
             if state.gone.remove(ticket) != nil { return (cancelled, false) }
             guard state.current.count + state.following.count < limit else {
-                return (Failure("git.busy", "Too many callers wait for one repository", next: .retry(afterMilliseconds: nil)), false)
+                return (
+                    Failure(
+                        "git.busy", "Too many callers wait for one repository", next: .retry(afterMilliseconds: nil)),
+                    false
+                )
             }
             state.following[ticket] = continuation
             guard !state.isRunning else { return (nil, false) }

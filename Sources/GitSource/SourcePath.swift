@@ -6,9 +6,13 @@ struct SourcePath: Equatable {
 
     /// - Throws: `git.path-invalid`.
     init(_ text: String) throws(Failure) {
-        guard !text.hasPrefix("/") else { throw Self.invalid(text, "is absolute; paths start at the root of the repository") }
+        guard !text.hasPrefix("/") else {
+            throw Self.invalid(text, "is absolute; paths start at the root of the repository")
+        }
         guard text.utf8.count <= 4096 else { throw Self.invalid(text, "is longer than 4096 bytes") }
-        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { throw Self.invalid(text, "contains a control character") }
+        guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+            throw Self.invalid(text, "contains a control character")
+        }
         parts = text.split(separator: "/").map(String.init).filter { $0 != "." }
         guard !parts.contains("..") else { throw Self.invalid(text, "contains '..'") }
     }

@@ -25,7 +25,9 @@ extension OpenMirror {
     /// Follows a path part by part, so that a symlink or a submodule on the way is seen and named.
     func place(_ id: CommitID, _ path: SourcePath, _ url: RepositoryURL) throws(Failure) -> Place {
         let commit = try open(id, url)
-        guard let root = git_commit_tree_id(commit.pointer) else { throw Failure(Libgit2.broken, "A commit has no tree") }
+        guard let root = git_commit_tree_id(commit.pointer) else {
+            throw Failure(Libgit2.broken, "A commit has no tree")
+        }
         var current = Place.tree(root.pointee)
         for (index, part) in path.parts.enumerated() {
             guard case .tree(let oid) = current else { return .missing }
@@ -93,7 +95,8 @@ extension OpenMirror {
     ) throws(Failure) {
         guard depth <= reading.limits.depth else {
             throw Failure(
-                "git.too-many-files", "The folder '\(reading.root)' has more than \(reading.limits.depth) folders within folders")
+                "git.too-many-files",
+                "The folder '\(reading.root)' has more than \(reading.limits.depth) folders within folders")
         }
         let tree = try tree(oid)
         let count = git_tree_entrycount(tree.pointer)
@@ -149,7 +152,8 @@ extension OpenMirror {
             git_blob_lookup(&$0, repository.pointer, &oid)
         }
         let length = Int(git_blob_rawsize(blob.pointer))
-        let bytes = git_blob_rawcontent(blob.pointer).map { Array(UnsafeRawBufferPointer(start: $0, count: length)) } ?? []
+        let bytes =
+            git_blob_rawcontent(blob.pointer).map { Array(UnsafeRawBufferPointer(start: $0, count: length)) } ?? []
         if bytes.count < 1024, bytes.starts(with: "version https://git-lfs.github.com/spec/".utf8) {
             throw Failure(
                 "git.lfs-pointer",
@@ -165,7 +169,9 @@ extension OpenMirror {
         guard try size(oid, of: GIT_OBJECT_TREE) <= 32 << 20 else {
             throw Failure("git.too-many-files", "A folder of the repository has too many entries")
         }
-        return try GitHandle("Reading a folder", freeing: git_tree_free) { git_tree_lookup(&$0, repository.pointer, &oid) }
+        return try GitHandle("Reading a folder", freeing: git_tree_free) {
+            git_tree_lookup(&$0, repository.pointer, &oid)
+        }
     }
 
     /// Bytes of an object, before it is unpacked.
@@ -179,13 +185,15 @@ extension OpenMirror {
 
     private static func symlink(_ path: String, _ id: CommitID) -> Failure {
         Failure(
-            "git.symlink", "'\(Libgit2.printable(path, limit: 200))' in commit \(id.short) is a symbolic link, which is not followed",
+            "git.symlink",
+            "'\(Libgit2.printable(path, limit: 200))' in commit \(id.short) is a symbolic link, which is not followed",
             remedy: "put the file itself there, or exclude it")
     }
 
     private static func submodule(_ path: String, _ id: CommitID) -> Failure {
         Failure(
-            "git.submodule", "'\(Libgit2.printable(path, limit: 200))' in commit \(id.short) is a submodule, which is not read",
+            "git.submodule",
+            "'\(Libgit2.printable(path, limit: 200))' in commit \(id.short) is a submodule, which is not read",
             remedy: "make an application of the submodule's own repository")
     }
 }

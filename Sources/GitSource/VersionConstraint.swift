@@ -7,7 +7,9 @@ struct VersionConstraint {
     /// nil unless the text is a constraint; `1.2` and `v1.2.3` are names, not constraints.
     init?(_ text: String) {
         let marks = Array("<>=~^*|!,".utf8)
-        guard text.utf8.contains(where: { marks.contains($0) }) || text.contains(" ") || Version(partial: text[...])?.hasWildcard == true
+        guard
+            text.utf8.contains(where: { marks.contains($0) }) || text.contains(" ")
+                || Version(partial: text[...])?.hasWildcard == true
         else { return nil }
         var alternatives: [[Comparison]] = []
         var rest = text[...]
@@ -69,8 +71,9 @@ struct VersionConstraint {
         enum Sign { case equal, unequal, over, under, atLeast, atMost, tilde, caret }
 
         static let signs: [String: Sign] = [
-            "": .equal, "=": .equal, "!=": .unequal, ">": .over, "<": .under, ">=": .atLeast, "=>": .atLeast, "<=": .atMost,
-            "=<": .atMost, "~": .tilde, "~>": .tilde, "^": .caret,
+            "": .equal, "=": .equal, "!=": .unequal, ">": .over, "<": .under, ">=": .atLeast, "=>": .atLeast,
+            "<=": .atMost,
+            "=<": .atMost, "~": .tilde, "~>": .tilde, "^": .caret
         ]
 
         let sign: Sign
@@ -86,7 +89,9 @@ struct VersionConstraint {
             case .under: version < bound
             case .atLeast: !(version < bound)
             case .atMost: version < bound || isWithin
-            case .tilde: !(version < bound) && (bound.given < 1 || version.major == bound.major) && (bound.given < 2 || version.minor == bound.minor)
+            case .tilde:
+                !(version < bound) && (bound.given < 1 || version.major == bound.major)
+                    && (bound.given < 2 || version.minor == bound.minor)
             case .caret: !(version < bound) && isCompatible(version)
             }
         }
@@ -117,9 +122,14 @@ struct VersionConstraint {
             if let plus = text.firstIndex(of: "+") { text = text[..<plus] }
             if let hyphen = text.firstIndex(of: "-") {
                 prerelease = text[text.index(after: hyphen)...].split(separator: ".", omittingEmptySubsequences: false)
-                guard prerelease.allSatisfy({ part in
-                    !part.isEmpty && part.utf8.allSatisfy { $0 == UInt8(ascii: "-") || Character(Unicode.Scalar($0)).isASCIIAlphanumeric }
-                }) else { return nil }
+                guard
+                    prerelease.allSatisfy({ part in
+                        !part.isEmpty
+                            && part.utf8.allSatisfy {
+                                $0 == UInt8(ascii: "-") || Character(Unicode.Scalar($0)).isASCIIAlphanumeric
+                            }
+                    })
+                else { return nil }
                 text = text[..<hyphen]
             }
             let parts = text.split(separator: ".", omittingEmptySubsequences: false)
@@ -130,7 +140,8 @@ struct VersionConstraint {
                 if part == "*" || (part == "x" || part == "X") && !numbers.isEmpty {
                     hasWildcard = true
                 } else {
-                    guard !hasWildcard, part.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(part) else { return nil }
+                    guard !hasWildcard, part.utf8.allSatisfy({ (48...57).contains($0) }), let number = UInt64(part)
+                    else { return nil }
                     numbers.append(number)
                 }
             }
@@ -147,7 +158,9 @@ struct VersionConstraint {
         static func < (left: Version, right: Version) -> Bool {
             let (a, b) = ((left.major, left.minor, left.patch), (right.major, right.minor, right.patch))
             if a != b { return a < b }
-            if left.prerelease.isEmpty || right.prerelease.isEmpty { return !left.prerelease.isEmpty && right.prerelease.isEmpty }
+            if left.prerelease.isEmpty || right.prerelease.isEmpty {
+                return !left.prerelease.isEmpty && right.prerelease.isEmpty
+            }
             for (one, other) in zip(left.prerelease, right.prerelease) where one != other {
                 switch (UInt64(one), UInt64(other)) {
                 case (let one?, let other?): return one < other

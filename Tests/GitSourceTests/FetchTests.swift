@@ -139,7 +139,9 @@ struct FetchTests {
         #expect(ambiguous?.code == "git.revision-ambiguous")
         let short = await failure { try await repositories.resolve(origin.url, String(first.hex.prefix(6))) }
         #expect(short?.code == "git.revision-unknown")
-        let unknown = await failure { try await repositories.resolve(origin.url, "0123456789012345678901234567890123456789") }
+        let unknown = await failure {
+            try await repositories.resolve(origin.url, "0123456789012345678901234567890123456789")
+        }
         #expect(unknown?.code == "git.revision-unknown" && unknown?.isTransient == false)
     }
 
@@ -153,14 +155,16 @@ struct FetchTests {
         let second = try origin.commit("second")
         #expect(try await repositories.resolve(origin.url, second.hex) == second)
 
-        let request = try #require(CommitID(try origin.git("commit-tree", "-p", "HEAD", "-m", "a request", "HEAD^{tree}")))
+        let request = try #require(
+            CommitID(try origin.git("commit-tree", "-p", "HEAD", "-m", "a request", "HEAD^{tree}")))
         try origin.git("update-ref", "refs/pull/7/head", request.hex)
         #expect(try await repositories.resolve(origin.url, "refs/pull/7/head") == request)
         let checks = repositories.statistics.checks
         #expect(try await repositories.resolve(origin.url, "refs/pull/7/head") == request)
         #expect(repositories.statistics.checks == checks)
         // From now on it is followed like a branch.
-        let newer = try #require(CommitID(try origin.git("commit-tree", "-p", request.hex, "-m", "more", "HEAD^{tree}")))
+        let newer = try #require(
+            CommitID(try origin.git("commit-tree", "-p", request.hex, "-m", "more", "HEAD^{tree}")))
         try origin.git("update-ref", "refs/pull/7/head", newer.hex)
         #expect(try await repositories.fetch(origin.url).changed)
         #expect(try await repositories.resolve(origin.url, "refs/pull/7/head") == newer)
@@ -233,7 +237,9 @@ struct FetchTests {
         let packs = fixture
         #expect(
             try await eventually {
-                try FileManager.default.contentsOfDirectory(atPath: packs.mirror() + "/objects/pack").count { $0.hasSuffix(".pack") } < 25
+                try FileManager.default.contentsOfDirectory(atPath: packs.mirror() + "/objects/pack").count {
+                    $0.hasSuffix(".pack")
+                } < 25
             })
         let files = try await repositories.files(origin.url, first, path: "", recurse: false, where: { _ in true })
         #expect(files.map(\.bytes) == [Array("a: 0\n".utf8)])

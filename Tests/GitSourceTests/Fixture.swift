@@ -17,7 +17,8 @@ final class Fixture: Sendable {
     var data: String { root + "/data/repositories" }
 
     func repositories(
-        limits: GitLimits = .default, credentials: @escaping @Sendable (RepositoryURL) -> GitCredentials = { _ in .none }
+        limits: GitLimits = .default,
+        credentials: @escaping @Sendable (RepositoryURL) -> GitCredentials = { _ in .none }
     ) -> Repositories {
         Repositories(directory: data, limits: limits, credentials: credentials)
     }
@@ -48,7 +49,8 @@ struct Origin {
 
     func write(_ file: String, _ text: String) throws {
         let target = URL(fileURLWithPath: path + "/" + file)
-        try FileManager.default.createDirectory(at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: target.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: target)
     }
 
@@ -88,7 +90,8 @@ enum Command {
 
     /// Runs a program to its end; its output without the line break at the end.
     @discardableResult
-    static func run(_ program: String, _ arguments: [String], in directory: String, input: Data? = nil) throws -> String {
+    static func run(_ program: String, _ arguments: [String], in directory: String, input: Data? = nil) throws -> String
+    {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
@@ -116,7 +119,8 @@ enum Command {
         "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent", "LC_ALL": "C",
         "GIT_AUTHOR_NAME": "Ada Lovelace", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_AUTHOR_DATE": "1700000000 +0100",
-        "GIT_COMMITTER_NAME": "Grace Hopper", "GIT_COMMITTER_EMAIL": "grace@example.org", "GIT_COMMITTER_DATE": "1700000060 +0000",
+        "GIT_COMMITTER_NAME": "Grace Hopper", "GIT_COMMITTER_EMAIL": "grace@example.org",
+        "GIT_COMMITTER_DATE": "1700000060 +0000"
     ]
 }
 
@@ -146,7 +150,9 @@ func eventually(within limit: Duration = .seconds(10), _ condition: () throws ->
 /// The ids of processes whose command line contains a text; zombies have none.
 func processes(mentioning text: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { name in
-        guard Int(name) != nil, let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else { return false }
+        guard Int(name) != nil, let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline") else {
+            return false
+        }
         return String(decoding: line, as: UTF8.self).contains(text)
     }
 }

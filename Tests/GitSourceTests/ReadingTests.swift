@@ -24,7 +24,8 @@ struct ReadingTests {
         #expect(error?.code == "git.commit-missing")
     }
 
-    @Test("odd commits are read: a signature, bytes that are no UTF-8, control characters, absurd times, a long subject")
+    @Test(
+        "odd commits are read: a signature, bytes that are no UTF-8, control characters, absurd times, a long subject")
     func oddCommits() async throws {
         let fixture = try Fixture()
         let origin = try fixture.repository()
@@ -33,15 +34,19 @@ struct ReadingTests {
         func make(_ header: String, _ message: Data) throws -> CommitID {
             var data = Data("tree \(tree)\nparent \(first.hex)\n\(header)\n\n".utf8)
             data.append(message)
-            let id = try Command.run("/usr/bin/env", ["git", "hash-object", "-t", "commit", "-w", "--stdin"], in: origin.path, input: data)
+            let id = try Command.run(
+                "/usr/bin/env", ["git", "hash-object", "-t", "commit", "-w", "--stdin"], in: origin.path, input: data)
             try origin.git("update-ref", "refs/heads/" + id.prefix(10), id)
             return try #require(CommitID(id))
         }
         let people = "author A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000"
-        let signed = try make(people + "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----", Data("signed\n".utf8))
+        let signed = try make(
+            people + "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----",
+            Data("signed\n".utf8))
         let latin = try make(people, Data([0x63, 0x61, 0x66, 0xE9, 0x1B, 0x5B, 0x33, 0x31, 0x6D, 0x0A]))
         let long = try make(people, Data(String(repeating: "é", count: 5000).utf8))
-        let late = try make("author A <a@b> 999999999999999 +0000\ncommitter A <a@b> 999999999999999 +0000", Data("late\n".utf8))
+        let late = try make(
+            "author A <a@b> 999999999999999 +0000\ncommitter A <a@b> 999999999999999 +0000", Data("late\n".utf8))
         let repositories = fixture.repositories()
         try await repositories.fetch(origin.url)
         #expect(try await repositories.commit(origin.url, signed).isSigned)
@@ -57,22 +62,33 @@ struct ReadingTests {
         try origin.commit(
             "first",
             [
-                "top.yaml": "top\n", "deploy/b.yaml": "b\n", "deploy/a.yaml": "a\n", "deploy/a/z.yaml": "z\n", "deploy/a.txt": "no\n",
-                "deploy/a-b.yaml": "ab\n", "deployment/c.yaml": "c\n", "deploy/empty.yaml": "",
+                "top.yaml": "top\n", "deploy/b.yaml": "b\n", "deploy/a.yaml": "a\n", "deploy/a/z.yaml": "z\n",
+                "deploy/a.txt": "no\n",
+                "deploy/a-b.yaml": "ab\n", "deployment/c.yaml": "c\n", "deploy/empty.yaml": ""
             ])
         let repositories = fixture.repositories()
         let id = try await repositories.resolve(origin.url, "")
         func paths(_ path: String, recurse: Bool) async throws -> [String] {
-            try await repositories.files(origin.url, id, path: path, recurse: recurse, where: { $0.hasSuffix(".yaml") }).map(\.path)
+            try await repositories.files(origin.url, id, path: path, recurse: recurse, where: { $0.hasSuffix(".yaml") })
+                .map(\.path)
         }
-        #expect(try await paths("deploy", recurse: false) == ["deploy/a-b.yaml", "deploy/a.yaml", "deploy/b.yaml", "deploy/empty.yaml"])
+        #expect(
+            try await paths("deploy", recurse: false) == [
+                "deploy/a-b.yaml", "deploy/a.yaml", "deploy/b.yaml", "deploy/empty.yaml"
+            ])
         #expect(
             try await paths("./deploy/", recurse: true)
                 == ["deploy/a-b.yaml", "deploy/a.yaml", "deploy/a/z.yaml", "deploy/b.yaml", "deploy/empty.yaml"])
         #expect(try await paths(".", recurse: false) == ["top.yaml"])
         #expect(try await paths("", recurse: true).count == 7)
-        let files = try await repositories.files(origin.url, id, path: "deploy", recurse: false, where: { $0.hasSuffix("e.yaml") || $0.hasSuffix("y.yaml") || $0.hasSuffix("/b.yaml") })
-        #expect(files == [SourceFile(path: "deploy/b.yaml", bytes: Array("b\n".utf8)), SourceFile(path: "deploy/empty.yaml", bytes: [])])
+        let files = try await repositories.files(
+            origin.url, id, path: "deploy", recurse: false,
+            where: { $0.hasSuffix("e.yaml") || $0.hasSuffix("y.yaml") || $0.hasSuffix("/b.yaml") })
+        #expect(
+            files == [
+                SourceFile(path: "deploy/b.yaml", bytes: Array("b\n".utf8)),
+                SourceFile(path: "deploy/empty.yaml", bytes: [])
+            ])
     }
 
     @Test("a folder's name changes with its content and with nothing else")
@@ -83,7 +99,9 @@ struct ReadingTests {
         let second = try origin.commit("second", ["b/x.yaml": "2\n"])
         let repositories = fixture.repositories()
         try await repositories.fetch(origin.url)
-        func name(_ id: CommitID, _ path: String) async throws -> String? { try await repositories.objectID(origin.url, id, path: path) }
+        func name(_ id: CommitID, _ path: String) async throws -> String? {
+            try await repositories.objectID(origin.url, id, path: path)
+        }
         #expect(try await name(first, "a") == name(second, "a/"))
         #expect(try await name(first, "b") != name(second, "b"))
         #expect(try await name(second, "b/x.yaml") == origin.git("rev-parse", "HEAD:b/x.yaml"))
@@ -92,10 +110,14 @@ struct ReadingTests {
         #expect(try await name(second, "b/x.yaml/y") == nil)
     }
 
-    @Test("paths out of the tree, missing ones and files are refused by name", arguments: [
-        ("../up", "git.path-invalid"), ("a/../../up", "git.path-invalid"), ("/etc", "git.path-invalid"), ("a\u{0}b", "git.path-invalid"),
-        ("nowhere", "git.path-missing"), ("a/nowhere", "git.path-missing"), ("a/x.yaml", "git.path-is-file"), ("a/x.yaml/b", "git.path-missing"),
-    ])
+    @Test(
+        "paths out of the tree, missing ones and files are refused by name",
+        arguments: [
+            ("../up", "git.path-invalid"), ("a/../../up", "git.path-invalid"), ("/etc", "git.path-invalid"),
+            ("a\u{0}b", "git.path-invalid"),
+            ("nowhere", "git.path-missing"), ("a/nowhere", "git.path-missing"), ("a/x.yaml", "git.path-is-file"),
+            ("a/x.yaml/b", "git.path-missing")
+        ])
     func badPaths(_ path: String, _ code: String) async throws {
         let fixture = try Fixture()
         let origin = try fixture.repository()
@@ -113,7 +135,8 @@ struct ReadingTests {
         let fixture = try Fixture()
         let origin = try fixture.repository()
         try origin.commit("first", ["a/x.yaml": "1\n"])
-        try FileManager.default.createSymbolicLink(atPath: origin.path + "/a/link.yaml", withDestinationPath: "/etc/passwd")
+        try FileManager.default.createSymbolicLink(
+            atPath: origin.path + "/a/link.yaml", withDestinationPath: "/etc/passwd")
         try FileManager.default.createSymbolicLink(atPath: origin.path + "/folder", withDestinationPath: "a")
         let id = try origin.commit("links")
         let repositories = fixture.repositories()
@@ -122,7 +145,9 @@ struct ReadingTests {
             try await repositories.files(origin.url, id, path: "a", recurse: false, where: { _ in true })
         }
         #expect(error?.code == "git.symlink" && error?.message.contains("a/link.yaml") == true)
-        #expect(try await repositories.files(origin.url, id, path: "a", recurse: false, where: { $0.hasSuffix("x.yaml") }).count == 1)
+        #expect(
+            try await repositories.files(origin.url, id, path: "a", recurse: false, where: { $0.hasSuffix("x.yaml") })
+                .count == 1)
         for path in ["folder", "folder/x.yaml"] {
             let error = await failure {
                 try await repositories.objectID(origin.url, id, path: path)
@@ -140,7 +165,9 @@ struct ReadingTests {
         try origin.git("commit", "--quiet", "-m", "a submodule")
         let repositories = fixture.repositories()
         let id = try await repositories.resolve(origin.url, "main")
-        #expect(try await repositories.files(origin.url, id, path: "a", recurse: true, where: { _ in true }).map(\.path) == ["a/x.yaml"])
+        #expect(
+            try await repositories.files(origin.url, id, path: "a", recurse: true, where: { _ in true }).map(\.path)
+                == ["a/x.yaml"])
         let error = await failure {
             try await repositories.files(origin.url, id, path: "a/module.yaml/b", recurse: true, where: { _ in true })
         }
@@ -163,7 +190,9 @@ struct ReadingTests {
             try await repositories.files(origin.url, id, path: "", recurse: false, where: { $0.hasSuffix(".yaml") })
         }
         #expect(error?.code == "git.path-not-utf8" && error?.message.contains("caf") == true)
-        #expect(try await repositories.files(origin.url, id, path: "", recurse: false, where: { $0 == "fine.yaml" }).count == 1)
+        #expect(
+            try await repositories.files(origin.url, id, path: "", recurse: false, where: { $0 == "fine.yaml" }).count
+                == 1)
     }
 
     @Test("an LFS pointer is refused by name")
@@ -172,7 +201,10 @@ struct ReadingTests {
         let origin = try fixture.repository()
         let id = try origin.commit(
             "first",
-            ["a.yaml": "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"])
+            [
+                "a.yaml":
+                    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+            ])
         let repositories = fixture.repositories()
         try await repositories.fetch(origin.url)
         let error = await failure {
@@ -188,8 +220,10 @@ struct ReadingTests {
         let id = try origin.commit(
             "first",
             [
-                "big/a.yaml": String(repeating: "a", count: 2000), "many/a.yaml": "a", "many/b.yaml": "b", "many/c.yaml": "c", "many/d.yaml": "d",
-                "sum/a.yaml": String(repeating: "a", count: 900), "sum/b.yaml": String(repeating: "b", count: 900), "deep/1/2/3/4/a.yaml": "a",
+                "big/a.yaml": String(repeating: "a", count: 2000), "many/a.yaml": "a", "many/b.yaml": "b",
+                "many/c.yaml": "c", "many/d.yaml": "d",
+                "sum/a.yaml": String(repeating: "a", count: 900), "sum/b.yaml": String(repeating: "b", count: 900),
+                "deep/1/2/3/4/a.yaml": "a"
             ])
         var limits = GitLimits()
         limits.fileSize = 1000
@@ -202,8 +236,9 @@ struct ReadingTests {
         var narrow = limits
         narrow.entryCount = 3
         for (path, code, word) in [
-            ("big", "git.file-too-large", "big/a.yaml"), ("many", "git.too-many-files", "'many'"), ("sum", "git.too-many-files", "1500"),
-            ("deep", "git.too-many-files", "3 folders"), ("many", "git.too-many-files", "entries"),
+            ("big", "git.file-too-large", "big/a.yaml"), ("many", "git.too-many-files", "'many'"),
+            ("sum", "git.too-many-files", "1500"),
+            ("deep", "git.too-many-files", "3 folders"), ("many", "git.too-many-files", "entries")
         ] {
             let error = await failure {
                 try await (word == "entries" ? fixture.repositories(limits: narrow) : repositories).files(

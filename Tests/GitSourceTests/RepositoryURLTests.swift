@@ -7,10 +7,13 @@ struct RepositoryURLTests {
     @Test(
         "addresses of one repository give one text to match webhooks with",
         arguments: [
-            "https://gitlab.com/group/sub/name.git", "https://GitLab.com/group/sub/name", "https://gitlab.com:443/group/sub/name/",
-            "ssh://git@gitlab.com/group/sub/name.git", "ssh://git@gitlab.com:22/group/sub/name.git", "git@gitlab.com:group/sub/name.git",
-            "http://gitlab.com/group/sub/name.git", "git://gitlab.com/group/sub/name.git/", "https://me:secret@gitlab.com/group/sub/name",
-            "https://gitlab.com/group/sub%2Fname.git",
+            "https://gitlab.com/group/sub/name.git", "https://GitLab.com/group/sub/name",
+            "https://gitlab.com:443/group/sub/name/",
+            "ssh://git@gitlab.com/group/sub/name.git", "ssh://git@gitlab.com:22/group/sub/name.git",
+            "git@gitlab.com:group/sub/name.git",
+            "http://gitlab.com/group/sub/name.git", "git://gitlab.com/group/sub/name.git/",
+            "https://me:secret@gitlab.com/group/sub/name",
+            "https://gitlab.com/group/sub%2Fname.git"
         ])
     func normalized(_ text: String) throws {
         #expect(try RepositoryURL(text).normalized == "gitlab.com/group/sub/name")
@@ -19,7 +22,8 @@ struct RepositoryURLTests {
     @Test("a port that is not the scheme's own stays")
     func port() throws {
         #expect(try RepositoryURL("https://git.example.org:8443/a/b.git").normalized == "git.example.org:8443/a/b")
-        #expect(try RepositoryURL("ssh://git@[2001:DB8::1]:2222/a/b.git").display == "ssh://git@[2001:db8::1]:2222/a/b.git")
+        #expect(
+            try RepositoryURL("ssh://git@[2001:DB8::1]:2222/a/b.git").display == "ssh://git@[2001:db8::1]:2222/a/b.git")
     }
 
     @Test("what is shown has neither the user nor the password of http")
@@ -42,13 +46,19 @@ struct RepositoryURLTests {
     @Test(
         "what could run a program, or is no repository, is refused",
         arguments: [
-            "", "   ", "-oProxyCommand=x", "--upload-pack=touch /tmp/x", "ext::sh -c touch% /tmp/x", "ext::sh", "fd::17",
-            "https::https://example.org/a", "ftp://example.org/a", "ssh://-oProxyCommand=x/a", "ssh://git@-host/a", "-host:path",
-            "git@-host:path", "git@host:-path", "git@host:", "ssh://-l@host/a", "ssh://git:pw@host/a", "git://user@host/a",
-            "https://", "https:///a", "https://host", "https://host/", "https://host:0/a", "https://host:99999/a", "https://ho st/a",
-            "https://host/a?b=c", "https://host/a#b", "https://host/a\nb", "file://host/a", "file://", "file:///%00", "relative/path",
-            "./relative", "../up", "C:\\repo", "host/path:with-colon", "https://host%2f@evil/a%", "https://[::1/a", "https://[x]/a",
-            "https://host/\u{7f}",
+            "", "   ", "-oProxyCommand=x", "--upload-pack=touch /tmp/x", "ext::sh -c touch% /tmp/x", "ext::sh",
+            "fd::17",
+            "https::https://example.org/a", "ftp://example.org/a", "ssh://-oProxyCommand=x/a", "ssh://git@-host/a",
+            "-host:path",
+            "git@-host:path", "git@host:-path", "git@host:", "ssh://-l@host/a", "ssh://git:pw@host/a",
+            "git://user@host/a",
+            "https://", "https:///a", "https://host", "https://host/", "https://host:0/a", "https://host:99999/a",
+            "https://ho st/a",
+            "https://host/a?b=c", "https://host/a#b", "https://host/a\nb", "file://host/a", "file://", "file:///%00",
+            "relative/path",
+            "./relative", "../up", "C:\\repo", "host/path:with-colon", "https://host%2f@evil/a%", "https://[::1/a",
+            "https://[x]/a",
+            "https://host/\u{7f}"
         ])
     func refused(_ text: String) {
         #expect {

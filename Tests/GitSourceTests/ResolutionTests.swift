@@ -15,10 +15,11 @@ struct ResolutionTests {
     @Test("HEAD, nothing, a branch, a tag and full names are found")
     func names() throws {
         let (one, two) = (try #require(one), try #require(two))
-        let refs = Refs(head: "refs/heads/main", headCommit: one, branches: ["main": one, "feature/x": two], tags: ["v1": two])
+        let refs = Refs(
+            head: "refs/heads/main", headCommit: one, branches: ["main": one, "feature/x": two], tags: ["v1": two])
         for (text, expected) in [
             ("", one), ("HEAD", one), ("main", one), ("feature/x", two), ("v1", two), ("refs/heads/feature/x", two),
-            ("refs/tags/v1", two), ("heads/main", one), ("tags/v1", two),
+            ("refs/tags/v1", two), ("heads/main", one), ("tags/v1", two)
         ] {
             #expect(try find(text, refs) == .commit(expected), "\(text)")
         }
@@ -46,7 +47,10 @@ struct ResolutionTests {
     @Test("what is nowhere is refused with the branches there are")
     func unknown() throws {
         let refs = Refs(branches: ["main": try #require(one)])
-        for text in ["mian", "refs/heads/mian", "123456", "HEAD~1", "main^", "refs/shiplog/keep/x", "refs/pull/*/head", "refs/a..b", "@{-1}"] {
+        for text in [
+            "mian", "refs/heads/mian", "123456", "HEAD~1", "main^", "refs/shiplog/keep/x", "refs/pull/*/head",
+            "refs/a..b", "@{-1}"
+        ] {
             let error = #expect(throws: Failure.self) { try find(text, refs) }
             #expect(error?.code == "git.revision-unknown", "\(text)")
             #expect(error?.remedy?.contains("main") == true)
@@ -59,22 +63,28 @@ struct ResolutionTests {
     @Test(
         "a constraint takes the newest version that satisfies it",
         arguments: [
-            ("1.2.*", "v1.2.10"), ("1.x", "v1.10.0"), ("*", "3.0.0"), (">=1.2 <1.3", "v1.2.10"), (">= 1.2, < 1.3", "v1.2.10"),
-            ("^1.2.9", "v1.10.0"), ("~1.2.9", "v1.2.10"), ("~1", "v1.10.0"), ("^0.3.1", "v0.3.2"), ("^0.0.4", "0.0.4"), ("<1 || >=3", "3.0.0"),
-            ("1.2 - 2", "v2.0.0"), ("!=3.0.0", "v2.0.0"), ("<=1.2", "v1.2.10"), (">1.2 <3", "v2.0.0"), ("=1.2.9", "v1.2.9"),
-            (">=4.0.0-0", "v4.0.0-rc.2"), ("~>2", "v2.0.0"),
+            ("1.2.*", "v1.2.10"), ("1.x", "v1.10.0"), ("*", "3.0.0"), (">=1.2 <1.3", "v1.2.10"),
+            (">= 1.2, < 1.3", "v1.2.10"),
+            ("^1.2.9", "v1.10.0"), ("~1.2.9", "v1.2.10"), ("~1", "v1.10.0"), ("^0.3.1", "v0.3.2"), ("^0.0.4", "0.0.4"),
+            ("<1 || >=3", "3.0.0"),
+            ("1.2 - 2", "v2.0.0"), ("!=3.0.0", "v2.0.0"), ("<=1.2", "v1.2.10"), (">1.2 <3", "v2.0.0"),
+            ("=1.2.9", "v1.2.9"),
+            (">=4.0.0-0", "v4.0.0-rc.2"), ("~>2", "v2.0.0")
         ])
     func constraints(_ text: String, _ tag: String) throws {
         let names = [
-            "v1.2.9", "v1.2.10", "v1.10.0", "v2.0.0", "3.0.0", "v4.0.0-rc.1", "v4.0.0-rc.2", "v4.0.0-alpha", "v0.3.1", "v0.3.2", "v0.4.0",
-            "0.0.4", "0.0.5", "latest", "release-9", "v1.2.x",
+            "v1.2.9", "v1.2.10", "v1.10.0", "v2.0.0", "3.0.0", "v4.0.0-rc.1", "v4.0.0-rc.2", "v4.0.0-alpha", "v0.3.1",
+            "v0.3.2", "v0.4.0",
+            "0.0.4", "0.0.5", "latest", "release-9", "v1.2.x"
         ]
         let constraint = try #require(VersionConstraint(text))
         #expect(constraint.newest(of: names) == tag)
         #expect(constraint.newest(of: names.reversed()) == tag)
     }
 
-    @Test("names that are no constraints are left alone", arguments: ["main", "feature-x", "v1.2.3", "1.2", "1", "x-ray", "a*b", ">=", "^^1", "1..2", ">a"])
+    @Test(
+        "names that are no constraints are left alone",
+        arguments: ["main", "feature-x", "v1.2.3", "1.2", "1", "x-ray", "a*b", ">=", "^^1", "1..2", ">a"])
     func noConstraint(_ text: String) {
         #expect(VersionConstraint(text) == nil)
     }
