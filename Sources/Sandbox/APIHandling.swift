@@ -10,6 +10,7 @@ extension ClusterState {
         if writes, try Self.isDryRun(request) {
             // A copy of the whole cluster is written to and thrown away.
             var copy = self
+            copy.isDryRun = true
             return try copy.respond(request, target, now)
         }
         return try respond(request, target, now)
@@ -75,7 +76,7 @@ extension ClusterState {
         case ("openapi", 2) where path[1] == "v2":
             return APIResponse([
                 "swagger": "2.0", "info": ["title": "Shiplog sandbox", "version": .string(ServerVersion.git)],
-                "paths": [:],
+                "paths": [:]
             ])
         case ("openapi", 4) where path[1] == "v3" && path[2] == "api":
             guard let document = OpenAPI.document(group: "", version: path[3], registry) else { throw .noSuchResource }
@@ -90,7 +91,8 @@ extension ClusterState {
     }
 
     static func isDryRun(_ request: APIRequest) throws(StatusError) -> Bool {
-        guard let value = request.query["dryRun"] ?? request.body?["dryRun"]?.array?.first?.string, !value.isEmpty else {
+        guard let value = request.query["dryRun"] ?? request.body?["dryRun"]?.array?.first?.string, !value.isEmpty
+        else {
             return false
         }
         guard value == "All" else {
@@ -224,8 +226,8 @@ extension ClusterState {
                 "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success",
                 "details": .members([
                     "name": .string(name), "group": kind.group.isEmpty ? nil : .string(kind.group),
-                    "kind": .string(kind.plural), "uid": .string(last.uid),
-                ]),
+                    "kind": .string(kind.plural), "uid": .string(last.uid)
+                ])
             ])
         default:
             return try write(request, kind, key, .main(hasStatus: kind.hasStatus), presentation)
@@ -258,7 +260,9 @@ extension ClusterState {
             outcome = try patch(kind, key, endpoint, context) { StrategicMerge.apply($0, body, kind.shape) }
         case ("PATCH", "application/apply-patch+yaml"):
             guard request.query["fieldManager"]?.isEmpty == false else {
-                throw .badRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch")
+                throw .badRequest(
+                    "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
+                )
             }
             outcome = try apply(body, kind, key, endpoint, context)
         case ("PATCH", _):
@@ -297,7 +301,8 @@ extension ClusterState {
         case "log" where kind.kind == "Pod" && kind.group.isEmpty:
             return APIResponse(text: "The sandbox runs no containers: there is no log.\n")
         case "eviction" where kind.kind == "Pod" && kind.group.isEmpty && request.method == "POST":
-            _ = try delete(kind, key, DeleteRequest(request.body?["deleteOptions"], request.query), now: presentation.now)
+            _ = try delete(
+                kind, key, DeleteRequest(request.body?["deleteOptions"], request.query), now: presentation.now)
             return APIResponse(
                 ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success"], status: 201)
         case "exec" where kind.kind == "Pod", "attach" where kind.kind == "Pod", "portforward" where kind.kind == "Pod":
@@ -351,8 +356,8 @@ extension ClusterState {
             "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": .object(metadata),
             "spec": ["replicas": object.at(paths.specReplicas[...]) ?? 0],
             "status": [
-                "replicas": object.at(paths.statusReplicas[...]) ?? 0, "selector": .string(selector),
-            ],
+                "replicas": object.at(paths.statusReplicas[...]) ?? 0, "selector": .string(selector)
+            ]
         ]
     }
 }
@@ -371,7 +376,8 @@ struct PageToken: Sendable, Hashable {
 
     init?(_ text: String) {
         guard let bytes = [UInt8](hex: text), let value = try? JSON(parsing: bytes), let parts = value.array,
-            parts.count == 3, let version = parts[0].integer, let namespace = parts[1].string, let name = parts[2].string
+            parts.count == 3, let version = parts[0].integer, let namespace = parts[1].string,
+            let name = parts[2].string
         else { return nil }
         self.init(version: version, namespace: namespace, name: name)
     }

@@ -39,7 +39,9 @@ struct APIRequest: Sendable {
         var rest = Array(text.utf8)[...]
         while let byte = rest.first {
             rest = rest.dropFirst()
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = [UInt8](hex: String(decoding: rest.prefix(2), as: UTF8.self)) {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = [UInt8](hex: String(decoding: rest.prefix(2), as: UTF8.self))
+            {
                 bytes += value
                 rest = rest.dropFirst(2)
             } else {

@@ -42,6 +42,8 @@ struct ClusterState: Sendable {
     /// Writes since the last `takeChanges`.
     private var fresh: [Change] = []
     var work = WorkQueue()
+    /// Set on a copy that will be thrown away: what it stores gets no version.
+    var isDryRun = false
     var random: RandomSource
     /// The last address handed out to a Service and to a pod.
     var lastServiceAddress = 0
@@ -113,7 +115,7 @@ struct ClusterState: Sendable {
     mutating func store(_ object: JSON, at key: ObjectKey) -> JSON {
         version += 1
         var stored = object
-        stored.set(.string(String(version)), at: ["metadata", "resourceVersion"])
+        if !isDryRun { stored.set(.string(String(version)), at: ["metadata", "resourceVersion"]) }
         let previous = self.object(key)
         put(stored, at: key, previous: previous)
         record(
@@ -291,7 +293,9 @@ struct RandomSource: Sendable {
     mutating func uid() -> String {
         var bytes: [UInt8] = []
         for word in [next(), next()] {
-            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
         }
         bytes[6] = bytes[6] & 0x0F | 0x40
         bytes[8] = bytes[8] & 0x3F | 0x80

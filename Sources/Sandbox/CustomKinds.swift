@@ -41,7 +41,7 @@ enum CustomKinds {
         var fields: [(String, Field)] = [
             ("apiVersion", Field(shape: .string, summary: Explanations.fields["apiVersion"])),
             ("kind", Field(shape: .string, summary: Explanations.fields["kind"])),
-            ("metadata", Field(shape: .named("ObjectMeta"), summary: Explanations.fields["metadata"])),
+            ("metadata", Field(shape: .named("ObjectMeta"), summary: Explanations.fields["metadata"]))
         ]
         let required = Set(schema["required"]?.array?.compactMap(\.string) ?? [])
         for (name, property) in (schema["properties"]?.object ?? [:]).sorted(by: { $0.key < $1.key })

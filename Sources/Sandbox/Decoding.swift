@@ -8,8 +8,13 @@ struct Decoding {
     /// Violations of a custom kind's schema.
     private(set) var problems: [FieldProblem] = []
     private let kind: Kind
+    /// For a configuration to be applied: nothing is left out or filled in, only written canonically.
+    private let isConfiguration: Bool
 
-    init(_ kind: Kind) { self.kind = kind }
+    init(_ kind: Kind, isConfiguration: Bool = false) {
+        self.kind = kind
+        self.isConfiguration = isConfiguration
+    }
 
     mutating func decode(_ object: JSON) throws(StatusError) -> JSON {
         guard case .object = object else { throw .badRequest("the object provided is unrecognized (must be a map)") }
@@ -28,6 +33,7 @@ struct Decoding {
 
     private mutating func value(_ value: JSON, _ field: Field, _ path: Path) throws(StatusError) -> JSON? {
         if value.isNull {
+            if isConfiguration { return value }
             if case .opaque = field.shape { return value }
             return field.isNullable ? value : nil
         }
@@ -37,7 +43,7 @@ struct Decoding {
             return value
         case .string, .bytes:
             guard case .string(let text) = value else { return try mismatch(value, "string", path) }
-            if field.dropsZero, text.isEmpty { return nil }
+            if field.dropsZero, text.isEmpty, !isConfiguration { return nil }
             return value
         case .int32, .int64:
             guard let number = value.integer else {
@@ -46,7 +52,7 @@ struct Decoding {
             if case .int32 = field.shape, Int32(exactly: number) == nil {
                 return try mismatch(value, "int32", path)
             }
-            return field.dropsZero && number == 0 ? nil : .integer(number)
+            return field.dropsZero && number == 0 && !isConfiguration ? nil : .integer(number)
         case .number:
             switch value {
             case .integer, .number: return value
@@ -56,7 +62,7 @@ struct Decoding {
             guard case .bool(let flag) = value else {
                 return try mismatch(value, kind.isCustom ? "boolean" : "bool", path)
             }
-            return field.dropsZero && !flag ? nil : value
+            return field.dropsZero && !flag && !isConfiguration ? nil : value
         case .quantity:
             let text: String
             switch value {
@@ -87,7 +93,7 @@ struct Decoding {
             }
         case .map(let inner, _):
             guard case .object(let members) = value else { return try mismatch(value, "map", path) }
-            if members.isEmpty, !field.isRequired, !kind.isCustom { return nil }
+            if members.isEmpty, !field.isRequired, !kind.isCustom, !isConfiguration { return nil }
             var result: [String: JSON] = [:]
             result.reserveCapacity(members.count)
             let slot = Field(shape: inner, isNullable: kind.isCustom)
@@ -102,7 +108,7 @@ struct Decoding {
             return .object(result)
         case .list(let inner, _):
             guard case .array(let elements) = value else { return try mismatch(value, "array", path) }
-            if elements.isEmpty, !field.isRequired, !kind.isCustom { return nil }
+            if elements.isEmpty, !field.isRequired, !kind.isCustom, !isConfiguration { return nil }
             var result: [JSON] = []
             result.reserveCapacity(elements.count)
             let slot = Field(shape: inner, isRequired: true)
@@ -137,7 +143,7 @@ struct Decoding {
             }
             if let kept = try self.value(member, field, path + [name]) { result[name] = kept }
         }
-        if kind.isCustom, path.first != "metadata" {
+        if kind.isCustom, !isConfiguration, path.first != "metadata" {
             for name in structure.order {
                 guard result[name] == nil, let field = structure.fields[name] else { continue }
                 if let defaultValue = field.defaultValue {
@@ -154,7 +160,8 @@ struct Decoding {
         if kind.isCustom, path.first != "metadata" {
             let shown = Self.text(path)
             problems.append(
-                .invalid(shown, .string(Self.typeName(value)),
+                .invalid(
+                    shown, .string(Self.typeName(value)),
                     "\(shown) in body must be of type \(wanted): \"\(Self.typeName(value))\""))
             return value
         }

@@ -216,7 +216,7 @@ enum Defaults {
                 [
                     [
                         "type": "Resource",
-                        "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 80]],
+                        "resource": ["name": "cpu", "target": ["type": "Utilization", "averageUtilization": 80]]
                     ]
                 ])
         }

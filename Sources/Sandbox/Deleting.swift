@@ -18,7 +18,8 @@ struct DeleteRequest: Sendable {
             guard let propagation = Propagation(rawValue: name) else {
                 throw StatusError(
                     422, "Invalid",
-                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"\(name.prefix(50))\"")
+                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"\(name.prefix(50))\""
+                )
             }
             self.propagation = propagation
         } else if body?["orphanDependents"]?.bool ?? (query["orphanDependents"] == "true") {
@@ -50,7 +51,8 @@ extension ClusterState {
             throw .conflict(
                 kind, key.name,
                 "the ResourceVersion in the precondition (\(version)) does not match the ResourceVersion in record "
-                    + "(\(object.at("metadata", "resourceVersion")?.string ?? "")). The object might have been modified")
+                    + "(\(object.at("metadata", "resourceVersion")?.string ?? "")). The object might have been modified"
+            )
         }
         if !kind.isCustom, kind.kind == "Namespace", ["default", "kube-system", "kube-public"].contains(key.name) {
             throw .forbidden(kind, key.name, "this namespace may not be deleted")

@@ -6,7 +6,7 @@ enum Discovery {
         [
             "major": .string(ServerVersion.major), "minor": .string(ServerVersion.minor),
             "gitVersion": .string(ServerVersion.git), "gitCommit": "", "gitTreeState": "clean",
-            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "swift", "platform": "linux/amd64",
+            "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "swift", "platform": "linux/amd64"
         ]
     }
 
@@ -17,7 +17,7 @@ enum Discovery {
     static func groups(_ registry: KindRegistry) -> JSON {
         [
             "kind": "APIGroupList", "apiVersion": "v1",
-            "groups": .array(registry.groups.filter { !$0.isEmpty }.map { group($0, registry, isListed: true) }),
+            "groups": .array(registry.groups.filter { !$0.isEmpty }.map { group($0, registry, isListed: true) })
         ]
     }
 
@@ -27,7 +27,7 @@ enum Discovery {
         }
         return .members([
             "kind": isListed ? nil : "APIGroup", "apiVersion": isListed ? nil : "v1", "name": .string(name),
-            "versions": .array(versions), "preferredVersion": versions.first ?? [:],
+            "versions": .array(versions), "preferredVersion": versions.first ?? [:]
         ])
     }
 
@@ -43,7 +43,7 @@ enum Discovery {
                     "namespaced": .bool(kind.isNamespaced), "kind": .string(kind.kind),
                     "verbs": .array(Kind.verbs.map { .string($0) }),
                     "shortNames": kind.shortNames.isEmpty ? nil : .array(kind.shortNames.map { .string($0) }),
-                    "categories": kind.categories.isEmpty ? nil : .array(kind.categories.map { .string($0) }),
+                    "categories": kind.categories.isEmpty ? nil : .array(kind.categories.map { .string($0) })
                 ]))
             for sub in subresources(kind) {
                 resources.append(
@@ -51,13 +51,13 @@ enum Discovery {
                         "name": .string(kind.plural + "/" + sub.name), "singularName": "",
                         "namespaced": .bool(kind.isNamespaced), "kind": .string(sub.kind),
                         "group": sub.group.map { .string($0) }, "version": sub.version.map { .string($0) },
-                        "verbs": .array(sub.verbs.map { .string($0) }),
+                        "verbs": .array(sub.verbs.map { .string($0) })
                     ]))
             }
         }
         return [
             "kind": "APIResourceList", "apiVersion": "v1",
-            "groupVersion": .string(group.isEmpty ? version : group + "/" + version), "resources": .array(resources),
+            "groupVersion": .string(group.isEmpty ? version : group + "/" + version), "resources": .array(resources)
         ]
     }
 
@@ -90,17 +90,17 @@ enum Discovery {
             let versions = registry.versions(of: group).map { version -> JSON in
                 [
                     "version": .string(version), "freshness": "Current",
-                    "resources": .array(registry.kinds(group: group, version: version).map(aggregated)),
+                    "resources": .array(registry.kinds(group: group, version: version).map(aggregated))
                 ]
             }
             return [
                 "metadata": .members(["name": group.isEmpty ? nil : .string(group), "creationTimestamp": .null]),
-                "versions": .array(versions),
+                "versions": .array(versions)
             ]
         }
         return [
             "kind": "APIGroupDiscoveryList", "apiVersion": .string("apidiscovery.k8s.io/" + version), "metadata": [:],
-            "items": .array(items),
+            "items": .array(items)
         ]
     }
 
@@ -112,7 +112,7 @@ enum Discovery {
             [
                 "subresource": .string(sub.name),
                 "responseKind": name(sub.group ?? kind.group, sub.version ?? kind.version, sub.kind),
-                "verbs": .array(sub.verbs.map { .string($0) }),
+                "verbs": .array(sub.verbs.map { .string($0) })
             ]
         }
         return .members([
@@ -121,7 +121,7 @@ enum Discovery {
             "verbs": .array(Kind.verbs.map { .string($0) }),
             "shortNames": kind.shortNames.isEmpty ? nil : .array(kind.shortNames.map { .string($0) }),
             "categories": kind.categories.isEmpty ? nil : .array(kind.categories.map { .string($0) }),
-            "subresources": subs.isEmpty ? nil : .array(subs),
+            "subresources": subs.isEmpty ? nil : .array(subs)
         ])
     }
 }

@@ -17,7 +17,7 @@ enum Explanations {
         "Secret": "Small sensitive values that pods read as files or variables.",
         "Service": "One stable address for a changing set of pods.",
         "ServiceAccount": "The identity that pods use towards the API server.",
-        "StatefulSet": "Keeps pods with stable names and storage, started and replaced in order.",
+        "StatefulSet": "Keeps pods with stable names and storage, started and replaced in order."
     ]
 
     static let fields: [String: String] = [
@@ -62,6 +62,6 @@ enum Explanations {
         "type": "Which variant this is.",
         "uid": "The object's own id, never used again.",
         "volumeMounts": "Where volumes appear in the container.",
-        "volumes": "Storage that the pod's containers can mount.",
+        "volumes": "Storage that the pod's containers can mount."
     ]
 }

@@ -26,7 +26,8 @@ struct HTTPFront: HTTPResponder {
 
     func respond(to request: Request, context: Context) async throws -> Response {
         guard Self.isLocal(request.head.authority) else {
-            return Self.response(APIResponse(StatusError(403, "Forbidden", "the Host header names no loopback address")))
+            return Self.response(
+                APIResponse(StatusError(403, "Forbidden", "the Host header names no loopback address")))
         }
         let target = request.head.path ?? "/"
         let method = request.head.method.rawValue
@@ -68,7 +69,9 @@ struct HTTPFront: HTTPResponder {
         case "bearer": return Self.isSame(parts[1], token)
         case "basic":
             // kubectl sends no bearer token over plain HTTP, but does send the credentials of the server's address.
-            guard let plain = Kubeconfig.decodeBasic(parts[1]), let colon = plain.firstIndex(of: ":") else { return false }
+            guard let plain = Kubeconfig.decodeBasic(parts[1]), let colon = plain.firstIndex(of: ":") else {
+                return false
+            }
             return Self.isSame(String(plain[plain.index(after: colon)...]), token)
         default: return false
         }
@@ -195,7 +198,8 @@ struct HTTPFront: HTTPResponder {
             }
             try await writer.finish(nil)
         }
-        return Response(status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-cache, private"], body: body)
+        return Response(
+            status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-cache, private"], body: body)
     }
 
     /// Bookmarks each minute, and the end.

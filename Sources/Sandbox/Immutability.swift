@@ -16,7 +16,7 @@ enum Immutability {
         case "StatefulSet":
             let allowed: Set<String> = [
                 "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+                "persistentVolumeClaimRetentionPolicy", "minReadySeconds"
             ]
             if rest(old["spec"], without: allowed) != rest(new["spec"], without: allowed) {
                 problems.append(

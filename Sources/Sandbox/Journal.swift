@@ -97,7 +97,7 @@ struct Journal: ~Copyable {
     private static func address(_ key: ObjectKey, _ version: Int64) -> [String: JSON] {
         [
             "group": .string(key.resource.group), "plural": .string(key.resource.plural),
-            "namespace": .string(key.namespace), "name": .string(key.name), "version": .integer(version),
+            "namespace": .string(key.namespace), "name": .string(key.name), "version": .integer(version)
         ]
     }
 

@@ -84,7 +84,8 @@ actor Machine {
 
     func watch(_ request: APIRequest, _ target: APIRequest.Target) throws(StatusError) -> WatchSession {
         handled += 1
-        guard let negotiation = Negotiation(accept: request.accept, includeObject: request.query["includeObject"]) else {
+        guard let negotiation = Negotiation(accept: request.accept, includeObject: request.query["includeObject"])
+        else {
             throw .notAcceptable
         }
         guard watches.count < Self.maximumWatches else {
@@ -108,7 +109,9 @@ actor Machine {
 
     func bookmark(_ id: Int) {
         guard let watch = watches[id] else { return }
-        if case .dropped = watch.queue.yield(.bookmark(version: state.version, endsInitialEvents: false)) { endWatch(id) }
+        if case .dropped = watch.queue.yield(.bookmark(version: state.version, endsInitialEvents: false)) {
+            endWatch(id)
+        }
     }
 
     func endWatch(_ id: Int) {

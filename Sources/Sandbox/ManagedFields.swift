@@ -57,7 +57,7 @@ struct ManagedFields: Sendable, Hashable {
                     "manager": .string(identity.manager), "operation": .string(identity.operation.rawValue),
                     "apiVersion": .string(identity.apiVersion), "fieldsType": "FieldsV1",
                     "fieldsV1": entry.fields.json, "time": entry.time.isEmpty ? nil : .string(entry.time),
-                    "subresource": identity.subresource.isEmpty ? nil : .string(identity.subresource),
+                    "subresource": identity.subresource.isEmpty ? nil : .string(identity.subresource)
                 ])
             })
     }
@@ -72,8 +72,8 @@ struct ManagedFields: Sendable, Hashable {
             children: Dictionary(
                 uniqueKeysWithValues: [
                     "name", "namespace", "generateName", "creationTimestamp", "selfLink", "uid", "generation",
-                    "managedFields", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
-                ].map { ("f:" + $0, FieldSet.member) })),
+                    "managedFields", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds"
+                ].map { ("f:" + $0, FieldSet.member) }))
     ])
 
     /// What a writer's paths come to on an endpoint: without the server's own, and without what that endpoint ignores.
@@ -194,7 +194,9 @@ extension StatusError {
             var who = "\"\(identity.manager)\""
             if !identity.subresource.isEmpty { who += " with subresource \"\(identity.subresource)\"" }
             who += " using \(identity.apiVersion)"
-            if identity.operation == .update, let time = conflict.times[identity], !time.isEmpty { who += " at \(time)" }
+            if identity.operation == .update, let time = conflict.times[identity], !time.isEmpty {
+                who += " at \(time)"
+            }
             for path in paths {
                 causes.append(Cause(reason: "FieldManagerConflict", message: "conflict with " + who, field: path))
             }

@@ -81,7 +81,7 @@ struct Presentation: Sendable {
 
     private func partial(_ object: JSON) -> JSON {
         [
-            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object["metadata"] ?? [:],
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": object["metadata"] ?? [:]
         ]
     }
 
@@ -110,13 +110,13 @@ struct Presentation: Sendable {
             }
             return [
                 "apiVersion": .string(kind.apiVersion), "kind": .string(kind.listKind), "metadata": .object(metadata),
-                "items": .array(items),
+                "items": .array(items)
             ]
         case .partial:
             let items = objects.map { object -> JSON in ["metadata": object["metadata"] ?? [:]] }
             return [
                 "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": .object(metadata),
-                "items": .array(items),
+                "items": .array(items)
             ]
         case .table(let rows): return table(objects, rows, metadata: metadata)
         }
@@ -136,7 +136,7 @@ struct Presentation: Sendable {
                     case .object: row["object"] = whole(object)
                     }
                     return .object(row)
-                }),
+                })
         ]
     }
 }

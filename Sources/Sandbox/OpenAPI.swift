@@ -29,13 +29,13 @@ enum OpenAPI {
             paths[base] = ["get": operation("list", kind, name), "post": operation("post", kind, name)]
             paths[base + "/{name}"] = [
                 "get": operation("get", kind, name), "put": operation("put", kind, name),
-                "patch": operation("patch", kind, name), "delete": operation("delete", kind, name),
+                "patch": operation("patch", kind, name), "delete": operation("delete", kind, name)
             ]
             if kind.isNamespaced { paths[prefix + "/" + kind.plural] = ["get": operation("list", kind, name)] }
         }
         return [
             "openapi": "3.0.0", "info": ["title": "Shiplog sandbox", "version": .string(ServerVersion.git)],
-            "paths": .object(paths), "components": ["schemas": .object(schemas.schemas)],
+            "paths": .object(paths), "components": ["schemas": .object(schemas.schemas)]
         ]
     }
 
@@ -50,7 +50,7 @@ enum OpenAPI {
         }
         var result: [String: JSON] = [
             "x-kubernetes-action": .string(action), "x-kubernetes-group-version-kind": gvk(kind),
-            "responses": ["200": ["description": "OK", "content": ["application/json": ["schema": reference]]]],
+            "responses": ["200": ["description": "OK", "content": ["application/json": ["schema": reference]]]]
         ]
         if ["post", "put", "patch"].contains(action) {
             result["parameters"] = .array(["dryRun", "fieldManager", "fieldValidation"].map(parameter))
@@ -62,7 +62,7 @@ enum OpenAPI {
             let schema: JSON = action == "patch" ? ["type": "object"] : reference
             result["requestBody"] = [
                 "content": .object(Dictionary(uniqueKeysWithValues: types.map { ($0, ["schema": schema] as JSON) })),
-                "required": true,
+                "required": true
             ]
         }
         return .object(result)
@@ -97,7 +97,7 @@ private struct SchemaCollection {
             "type": "object", "properties": properties.isEmpty ? nil : .object(properties),
             "required": required.isEmpty ? nil : .array(required),
             "x-kubernetes-map-type": structure.isAtomic ? "atomic" : nil,
-            "x-kubernetes-preserve-unknown-fields": structure.keepsUnknown ? true : nil,
+            "x-kubernetes-preserve-unknown-fields": structure.keepsUnknown ? true : nil
         ])
     }
 
@@ -126,9 +126,16 @@ private struct SchemaCollection {
         case .int64: return ["type": "integer", "format": "int64"]
         case .number: return ["type": "number", "format": "double"]
         case .boolean: return ["type": "boolean"]
-        case .quantity: return ["oneOf": [["type": "string"], ["type": "number"]]]
+        case .quantity:
+            schemas["Quantity"] = ["oneOf": [["type": "string"], ["type": "number"]], "description": "A quantity."]
+            return ["$ref": "#/components/schemas/Quantity"]
         case .time, .microTime: return ["type": "string", "format": "date-time"]
-        case .intOrString: return ["oneOf": [["type": "integer"], ["type": "string"]], "format": "int-or-string"]
+        case .intOrString:
+            schemas["IntOrString"] = [
+                "oneOf": [["type": "integer"], ["type": "string"]], "format": "int-or-string",
+                "description": "A whole number, or text such as a percentage or a name."
+            ]
+            return ["$ref": "#/components/schemas/IntOrString"]
         case .any: return ["x-kubernetes-preserve-unknown-fields": true]
         case .opaque: return ["type": "object"]
         case .map(let inner, let isAtomic):

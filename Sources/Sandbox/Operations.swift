@@ -107,19 +107,44 @@ extension ClusterState {
         {
             throw .modified(kind, key.name)
         }
-        try checkTyped(configured, kind, key)
+        configured = try typed(configured, kind, key)
         var managed = live.flatMap { ManagedFields(json: $0.at("metadata", "managedFields")) } ?? ManagedFields()
         var applier = identity(kind, endpoint, context)
         applier.operation = .apply
-        let merged: JSON
+        let time = Clock.seconds(context.now)
+        var merged: JSON
         do throws(ManagedFields.Conflict) {
             merged = try managed.apply(
-                configured, to: live ?? [:], by: applier, force: context.force, kind.shape, endpoint,
-                now: Clock.seconds(context.now))
+                configured, to: live ?? [:], by: applier, force: context.force, kind.shape, endpoint, now: time)
         } catch {
-            throw .applyConflict(error)
+            guard let live, Self.isOwnEarlierApply(error, by: context.manager, live, kind) else {
+                throw .applyConflict(error)
+            }
+            do throws(ManagedFields.Conflict) {
+                merged = try managed.apply(
+                    configured, to: live, by: applier, force: true, kind.shape, endpoint, now: time)
+            } catch {
+                throw .applyConflict(error)
+            }
         }
         return try finish(merged, live, kind, key, endpoint, .applied(managed), context)
+    }
+
+    /// kubectl's move from client-side to server-side apply: what conflicts is its own earlier writing, as the
+    /// last-applied annotation proves.
+    private static func isOwnEarlierApply(
+        _ conflict: ManagedFields.Conflict, by manager: String, _ live: JSON, _ kind: Kind
+    ) -> Bool {
+        guard manager == "kubectl",
+            conflict.fields.keys.allSatisfy({ $0.manager == "kubectl-client-side-apply" && $0.operation == .update }),
+            let text = live.at("metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration")?.string,
+            let applied = try? JSON(parsing: text)
+        else { return false }
+        var decoding = Decoding(kind, isConfiguration: true)
+        guard let applied = try? decoding.decode(applied) else { return false }
+        let unchanged = TypedValue.fieldSet(of: applied, kind.shape)
+            .subtracting(TypedValue.compare(live, applied, kind.shape).changed)
+        return conflict.fields.values.allSatisfy { $0.subtracting(unchanged).isEmpty }
     }
 
     private func identity(
@@ -187,7 +212,8 @@ extension ClusterState {
     /// The managers that an update starts from: those it sends, if it sends a well-formed list, else the stored ones.
     private static func baseline(_ given: JSON?, _ live: JSON?) -> ManagedFields {
         if given == [[:]] { return ManagedFields() }
-        return ManagedFields(json: given) ?? ManagedFields(json: live?.at("metadata", "managedFields")) ?? ManagedFields()
+        return ManagedFields(json: given) ?? ManagedFields(json: live?.at("metadata", "managedFields"))
+            ?? ManagedFields()
     }
 
     private static func isSame(_ live: JSON, _ object: JSON, _ managed: ManagedFields) -> Bool {
@@ -240,7 +266,7 @@ extension ClusterState {
         let before = live["metadata"]?.object ?? [:]
         for field in [
             "uid", "creationTimestamp", "resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds",
-            "generation", "generateName",
+            "generation", "generateName"
         ] { metadata[field] = before[field] }
         object["metadata"] = .object(metadata)
         switch endpoint {
@@ -301,7 +327,7 @@ extension ClusterState {
         let labels: [String: JSON] = [
             "batch.kubernetes.io/controller-uid": .string(object.uid),
             "batch.kubernetes.io/job-name": .string(object.name),
-            "controller-uid": .string(object.uid), "job-name": .string(object.name),
+            "controller-uid": .string(object.uid), "job-name": .string(object.name)
         ]
         for (name, value) in labels { object.set(value, at: ["spec", "template", "metadata", "labels", name]) }
         object.set(
@@ -348,7 +374,8 @@ extension ClusterState {
         if let given = object["kind"]?.string, given != kind.kind {
             throw .badRequest("\(given) in version \"\(kind.version)\" cannot be handled as a \(kind.kind)")
         }
-        if kind.isNamespaced, let given = object.at("metadata", "namespace")?.string, !given.isEmpty, given != namespace {
+        if kind.isNamespaced, let given = object.at("metadata", "namespace")?.string, !given.isEmpty, given != namespace
+        {
             throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
         }
         if let name {
@@ -385,15 +412,19 @@ extension ClusterState {
 
     /// A configuration for server-side apply must fit the schema: unlike an update, it cannot drop what it does not
     /// know, because it would not own it.
-    private func checkTyped(_ configured: JSON, _ kind: Kind, _ key: ObjectKey) throws(StatusError) {
-        let what = "failed to create typed patch object (\(key.namespace)/\(key.name); \(kind.apiVersion), Kind=\(kind.kind)): "
-        var decoding = Decoding(kind)
-        _ = try decoding.decode(configured)
+    private func typed(_ configured: JSON, _ kind: Kind, _ key: ObjectKey) throws(StatusError) -> JSON {
+        let what =
+            "failed to create typed patch object (\(key.namespace)/\(key.name); \(kind.apiVersion), "
+            + "Kind=\(kind.kind)): "
+        var decoding = Decoding(kind, isConfiguration: true)
+        let result = try decoding.decode(configured)
         if !decoding.unknown.isEmpty {
             let texts = decoding.unknown.sorted().prefix(20).map { ".\($0): field not declared in schema" }
-            throw .internal(what + (texts.count == 1 ? texts[0] : "errors:\n" + texts.map { "  " + $0 }.joined(separator: "\n")))
+            throw .internal(
+                what + (texts.count == 1 ? texts[0] : "errors:" + texts.map { "\n  " + $0 }.joined()))
         }
-        if let problem = TypedValue.duplicate(in: configured, kind.shape) { throw .internal(what + problem) }
+        if let problem = TypedValue.duplicate(in: result, kind.shape) { throw .internal(what + problem) }
+        return result
     }
 }
 

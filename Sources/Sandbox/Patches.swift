@@ -53,7 +53,8 @@ enum Patches {
         case "test":
             guard value(target, path) ?? .null == operation["value"] ?? .null else {
                 throw StatusError(
-                    422, "Invalid", "the server rejected our request due to an error in our request: "
+                    422, "Invalid",
+                    "the server rejected our request due to an error in our request: "
                         + "testing value \(text) failed")
             }
             return target

@@ -45,7 +45,7 @@ enum PodDefaults {
                     ["not-ready", "unreachable"].map {
                         [
                             "key": .string("node.kubernetes.io/" + $0), "operator": "Exists", "effect": "NoExecute",
-                            "tolerationSeconds": 300,
+                            "tolerationSeconds": 300
                         ]
                     })
             }
@@ -137,7 +137,8 @@ struct ImageReference: Sendable, Hashable {
         hasDigest = beforeDigest.count == 2
         let name = beforeDigest.first ?? ""
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        if parts.count > 1, let first = parts.first, first.contains(".") || first.contains(":") || first == "localhost" {
+        if parts.count > 1, let first = parts.first, first.contains(".") || first.contains(":") || first == "localhost"
+        {
             host = String(first.split(separator: ":").first ?? "")
         } else {
             host = ""

@@ -105,6 +105,6 @@ struct SchemaTable: Sendable {
 
     private static let letters: [String: Shape] = [
         "s": .string, "i": .int32, "l": .int64, "d": .number, "b": .boolean, "B": .bytes, "q": .quantity,
-        "t": .time, "u": .microTime, "x": .intOrString, "*": .opaque,
+        "t": .time, "u": .microTime, "x": .intOrString, "*": .opaque
     ]
 }

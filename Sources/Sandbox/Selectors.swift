@@ -145,14 +145,17 @@ struct FieldSelector: Sendable, Hashable {
         for part in text.split(separator: ",") {
             let isEqual = !part.contains("!=")
             let pieces = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard pieces.count == 2 else { throw .badRequest("invalid selector: '\(part)'; can't understand '\(part)'") }
+            guard pieces.count == 2 else {
+                throw .badRequest("invalid selector: '\(part)'; can't understand '\(part)'")
+            }
             let field = pieces[0].drop { $0 == " " }.prefix { $0 != "!" && $0 != " " }
             var value = pieces[1]
             if value.first == "=" { value = value.dropFirst() }
             guard Self.allowed(kind).contains(String(field)) else {
                 throw .badRequest("field label not supported: \(field)")
             }
-            terms.append(Term(path: field.split(separator: ".").map(String.init), value: String(value), isEqual: isEqual))
+            terms.append(
+                Term(path: field.split(separator: ".").map(String.init), value: String(value), isEqual: isEqual))
         }
     }
 
@@ -179,7 +182,7 @@ struct FieldSelector: Sendable, Hashable {
         case "Pod":
             fields.formUnion([
                 "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
-                "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName",
+                "spec.hostNetwork", "status.phase", "status.podIP", "status.nominatedNodeName"
             ])
         case "Event":
             fields.formUnion(

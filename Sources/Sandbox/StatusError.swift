@@ -45,7 +45,7 @@ struct StatusError: Error, Sendable, Hashable {
         return .members([
             "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": .string(message),
             "reason": reason.isEmpty ? nil : .string(reason), "details": details.isEmpty ? nil : .object(details),
-            "code": .integer(Int64(code)),
+            "code": .integer(Int64(code))
         ])
     }
 }

@@ -33,13 +33,13 @@ struct TableColumn: Sendable {
     var definition: JSON {
         [
             "name": .string(name), "type": .string(type), "format": .string(format), "priority": .integer(priority),
-            "description": .string(TableColumn.descriptions[name] ?? name),
+            "description": .string(TableColumn.descriptions[name] ?? name)
         ]
     }
 
     private static let descriptions = [
         "Name": "The object's name.", "Age": "How long ago the object was made.",
-        "Ready": "How many are ready of how many are wanted.", "Status": "What the object's status says.",
+        "Ready": "How many are ready of how many are wanted.", "Status": "What the object's status says."
     ]
 }
 
@@ -80,9 +80,10 @@ enum TableColumns {
     private static let byKind: [String: [TableColumn]] = [
         "Namespace": [TableColumn("Status", "status", "phase"), age],
         "Node": [
-            TableColumn("Status") { object, _ in object.condition("Ready")?["status"] == "True" ? "Ready" : "NotReady" },
+            TableColumn("Status") { object, _ in object.condition("Ready")?["status"] == "True" ? "Ready" : "NotReady"
+            },
             TableColumn("Roles") { _, _ in "control-plane" }, age,
-            TableColumn("Version", "status", "nodeInfo", "kubeletVersion"),
+            TableColumn("Version", "status", "nodeInfo", "kubeletVersion")
         ],
         "Pod": [
             TableColumn("Ready") { object, _ in
@@ -94,15 +95,16 @@ enum TableColumns {
             TableColumn("Restarts") { _, _ in "0" }, age,
             TableColumn("IP", "status", "podIP", wide: true), TableColumn("Node", "spec", "nodeName", wide: true),
             TableColumn("Nominated Node", "status", "nominatedNodeName", wide: true),
-            TableColumn("Readiness Gates", wide: true) { _, _ in "<none>" },
+            TableColumn("Readiness Gates", wide: true) { _, _ in "<none>" }
         ],
         "Deployment": [
             TableColumn("Ready") { object, _ in ratio(object, "readyReplicas") },
             TableColumn("Up-to-date", "status", "updatedReplicas", type: "integer", empty: 0),
-            TableColumn("Available", "status", "availableReplicas", type: "integer", empty: 0), age,
+            TableColumn("Available", "status", "availableReplicas", type: "integer", empty: 0), age
         ] + template,
         "ReplicaSet": counts + template, "ReplicationController": counts + template,
-        "StatefulSet": [TableColumn("Ready") { object, _ in ratio(object, "readyReplicas") }, age] + Array(template.prefix(2)),
+        "StatefulSet": [TableColumn("Ready") { object, _ in ratio(object, "readyReplicas") }, age]
+            + Array(template.prefix(2)),
         "DaemonSet": [
             TableColumn("Desired", "status", "desiredNumberScheduled", type: "integer", empty: 0),
             TableColumn("Current", "status", "currentNumberScheduled", type: "integer", empty: 0),
@@ -111,7 +113,7 @@ enum TableColumns {
             TableColumn("Available", "status", "numberAvailable", type: "integer", empty: 0),
             TableColumn("Node Selector") { object, _ in
                 labels(object.at("spec", "template", "spec", "nodeSelector"))
-            }, age,
+            }, age
         ] + template,
         "Job": [
             TableColumn("Status") { object, _ in
@@ -127,7 +129,7 @@ enum TableColumns {
                 guard let start = object.at("status", "startTime")?.string.flatMap({ Timestamp($0) }) else { return "" }
                 let end = object.at("status", "completionTime")?.string.flatMap { Timestamp($0) } ?? now
                 return .string(Clock.duration(seconds: max(0, (end.milliseconds - start.milliseconds) / 1000)))
-            }, age,
+            }, age
         ] + template,
         "CronJob": [
             TableColumn("Schedule", "spec", "schedule"), TableColumn("Timezone", "spec", "timeZone"),
@@ -135,7 +137,7 @@ enum TableColumns {
             TableColumn("Active", type: "integer") { object, _ in
                 .integer(Int64(object.at("status", "active")?.array?.count ?? 0))
             },
-            TableColumn("Last Schedule") { _, _ in "<none>" }, age,
+            TableColumn("Last Schedule") { _, _ in "<none>" }, age
         ],
         "Service": [
             TableColumn("Type", "spec", "type"), TableColumn("Cluster-IP", "spec", "clusterIP"),
@@ -154,22 +156,22 @@ enum TableColumns {
                     return "\(number)\(node)/\(port["protocol"]?.string ?? "TCP")"
                 }
                 return .string(texts.isEmpty ? "<none>" : texts.joined(separator: ","))
-            }, age, TableColumn("Selector", wide: true) { object, _ in labels(object.at("spec", "selector")) },
+            }, age, TableColumn("Selector", wide: true) { object, _ in labels(object.at("spec", "selector")) }
         ],
         "ConfigMap": [
             TableColumn("Data", type: "integer") { object, _ in
                 .integer(Int64((object["data"]?.object?.count ?? 0) + (object["binaryData"]?.object?.count ?? 0)))
-            }, age,
+            }, age
         ],
         "Secret": [
             TableColumn("Type", "type"),
             TableColumn("Data", type: "integer") { object, _ in .integer(Int64(object["data"]?.object?.count ?? 0)) },
-            age,
+            age
         ],
         "ServiceAccount": [
             TableColumn("Secrets", type: "integer") { object, _ in
                 .integer(Int64(object["secrets"]?.array?.count ?? 0))
-            }, age,
+            }, age
         ],
         "Endpoints": [
             TableColumn("Endpoints") { object, _ in
@@ -184,7 +186,7 @@ enum TableColumns {
                 if all.isEmpty { return "<none>" }
                 let more = all.count > 3 ? " + \(all.count - 3) more..." : ""
                 return .string(all.prefix(3).joined(separator: ",") + more)
-            }, age,
+            }, age
         ],
         "Ingress": [
             TableColumn("Class", "spec", "ingressClassName"),
@@ -196,7 +198,7 @@ enum TableColumns {
                 let list = object.at("status", "loadBalancer", "ingress")?.array ?? []
                 return .string(list.compactMap { ($0["ip"] ?? $0["hostname"])?.string }.joined(separator: ","))
             },
-            TableColumn("Ports") { object, _ in object.at("spec", "tls") == nil ? "80" : "80, 443" }, age,
+            TableColumn("Ports") { object, _ in object.at("spec", "tls") == nil ? "80" : "80, 443" }, age
         ],
         "PersistentVolumeClaim": [
             TableColumn("Status") { object, _ in
@@ -207,7 +209,7 @@ enum TableColumns {
             TableColumn("Access Modes") { object, _ in accessModes(object.at("status", "accessModes")) },
             TableColumn("StorageClass", "spec", "storageClassName", empty: ""),
             TableColumn("VolumeAttributesClass", "spec", "volumeAttributesClassName", empty: "<unset>"), age,
-            TableColumn("VolumeMode", "spec", "volumeMode", wide: true),
+            TableColumn("VolumeMode", "spec", "volumeMode", wide: true)
         ],
         "PersistentVolume": [
             TableColumn("Capacity", "spec", "capacity", "storage", empty: ""),
@@ -218,7 +220,7 @@ enum TableColumns {
                 guard let name = object.at("spec", "claimRef", "name")?.string else { return "" }
                 return .string((object.at("spec", "claimRef", "namespace")?.string ?? "") + "/" + name)
             },
-            TableColumn("StorageClass", "spec", "storageClassName", empty: ""), age,
+            TableColumn("StorageClass", "spec", "storageClassName", empty: ""), age
         ],
         "HorizontalPodAutoscaler": [
             TableColumn("Reference") { object, _ in
@@ -228,21 +230,21 @@ enum TableColumns {
             TableColumn("Targets") { _, _ in "<unknown>" },
             TableColumn("MinPods", "spec", "minReplicas", type: "integer"),
             TableColumn("MaxPods", "spec", "maxReplicas", type: "integer"),
-            TableColumn("Replicas", "status", "currentReplicas", type: "integer", empty: 0), age,
+            TableColumn("Replicas", "status", "currentReplicas", type: "integer", empty: 0), age
         ],
         "PodDisruptionBudget": [
             TableColumn("Min Available", "spec", "minAvailable", empty: "N/A"),
             TableColumn("Max Unavailable", "spec", "maxUnavailable", empty: "N/A"),
-            TableColumn("Allowed Disruptions", "status", "disruptionsAllowed", type: "integer", empty: 0), age,
+            TableColumn("Allowed Disruptions", "status", "disruptionsAllowed", type: "integer", empty: 0), age
         ],
         "StorageClass": [
             TableColumn("Provisioner", "provisioner"), TableColumn("ReclaimPolicy", "reclaimPolicy"),
-            TableColumn("VolumeBindingMode", "volumeBindingMode"), age,
+            TableColumn("VolumeBindingMode", "volumeBindingMode"), age
         ],
         "NetworkPolicy": [
             TableColumn("Pod-Selector") { object, _ in
                 labels(object.at("spec", "podSelector", "matchLabels"))
-            }, age,
+            }, age
         ],
         "IngressClass": [TableColumn("Controller", "spec", "controller"), age],
         "PriorityClass": [TableColumn("Value", "value", type: "integer"), age],
@@ -255,13 +257,13 @@ enum TableColumns {
                 guard let name = object.at("spec", "service", "name")?.string else { return "Local" }
                 return .string((object.at("spec", "service", "namespace")?.string ?? "") + "/" + name)
             },
-            TableColumn("Available") { object, _ in object.condition("Available")?["status"] ?? "Unknown" }, age,
+            TableColumn("Available") { object, _ in object.condition("Available")?["status"] ?? "Unknown" }, age
         ],
         "ControllerRevision": [
             TableColumn("Controller") { object, _ in
                 guard let owner = object.controller else { return "<none>" }
                 return .string("\(owner["kind"]?.string ?? "").apps/\(owner["name"]?.string ?? "")")
-            }, TableColumn("Revision", "revision", type: "integer"), age,
+            }, TableColumn("Revision", "revision", type: "integer"), age
         ],
         "Event": [
             TableColumn("Last Seen") { object, now in .string(Clock.age(object["lastTimestamp"]?.string, now: now)) },
@@ -270,8 +272,8 @@ enum TableColumns {
                 let target = object["involvedObject"] ?? [:]
                 return .string("\(target["kind"]?.string?.lowercased() ?? "")/\(target["name"]?.string ?? "")")
             },
-            TableColumn("Message", "message"),
-        ],
+            TableColumn("Message", "message")
+        ]
     ]
 
     private static let role = TableColumn("Role") { object, _ in
@@ -281,7 +283,7 @@ enum TableColumns {
     private static let counts = [
         TableColumn("Desired", "spec", "replicas", type: "integer", empty: 0),
         TableColumn("Current", "status", "replicas", type: "integer", empty: 0),
-        TableColumn("Ready", "status", "readyReplicas", type: "integer", empty: 0), age,
+        TableColumn("Ready", "status", "readyReplicas", type: "integer", empty: 0), age
     ]
 
     private static let template = [
@@ -289,7 +291,7 @@ enum TableColumns {
         TableColumn("Images", wide: true) { object, _ in containers(object, "image") },
         TableColumn("Selector", wide: true) { object, _ in
             .string(LabelSelector(object.at("spec", "selector"))?.text ?? "<none>")
-        },
+        }
     ]
 
     private static func containers(_ object: JSON, _ field: String) -> JSON {
@@ -363,7 +365,9 @@ struct FieldPath: Sendable, Hashable {
     private static func bracket(_ text: Substring) -> Step? {
         if text == "*" { return .all }
         if let index = Int(text) { return .index(index) }
-        if text.hasPrefix("'"), text.hasSuffix("'"), text.count >= 2 { return .member(String(text.dropFirst().dropLast())) }
+        if text.hasPrefix("'"), text.hasSuffix("'"), text.count >= 2 {
+            return .member(String(text.dropFirst().dropLast()))
+        }
         guard text.hasPrefix("?(@."), text.hasSuffix(")"), let equals = text.range(ofFirst: "==") else { return nil }
         let name = text[..<equals.lowerBound].dropFirst(4).trimmed
         let value = text[equals.upperBound...].dropLast().trimmed

@@ -21,7 +21,8 @@ enum Validation {
             if !schedule.isEmpty, fields != 5, !schedule.hasPrefix("@") {
                 problems.append(
                     .invalid(
-                        "spec.schedule", .string(schedule), "expected exactly 5 fields, found \(fields): [\(schedule)]"))
+                        "spec.schedule", .string(schedule), "expected exactly 5 fields, found \(fields): [\(schedule)]")
+                )
             }
         case "Service": service(object, &problems)
         case "ConfigMap", "Secret": data(object, kind, &problems)
@@ -67,27 +68,37 @@ enum Validation {
         }
         for (key, value) in metadata["labels"]?.object ?? [:] {
             if !Names.isQualified(key) {
-                problems.append(.invalid("metadata.labels", .string(key), "name part must consist of alphanumeric "
-                        + "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+                problems.append(
+                    .invalid(
+                        "metadata.labels", .string(key),
+                        "name part must consist of alphanumeric "
+                            + "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
             }
             if let text = value.string, !Names.isLabelValue(text) {
-                problems.append(.invalid("metadata.labels", value, "a valid label must be an empty string or consist of "
-                        + "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-                        + "character, and be at most 63 characters"))
+                problems.append(
+                    .invalid(
+                        "metadata.labels", value,
+                        "a valid label must be an empty string or consist of "
+                            + "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+                            + "character, and be at most 63 characters"))
             }
         }
         var total = 0
         for (key, value) in metadata["annotations"]?.object ?? [:] {
             if !Names.isQualified(key) {
-                problems.append(.invalid("metadata.annotations", .string(key), "name part must consist of alphanumeric "
-                        + "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
+                problems.append(
+                    .invalid(
+                        "metadata.annotations", .string(key),
+                        "name part must consist of alphanumeric "
+                            + "characters, '-', '_' or '.', and must start and end with an alphanumeric character"))
             }
             total += key.utf8.count + (value.string?.utf8.count ?? 0)
         }
         if total > 262_144 {
             problems.append(
                 FieldProblem(
-                    reason: .invalid, path: "metadata.annotations", body: "Too long: may not be more than 262144 bytes"))
+                    reason: .invalid, path: "metadata.annotations", body: "Too long: may not be more than 262144 bytes")
+            )
         }
         for (index, owner) in (metadata["ownerReferences"]?.array ?? []).enumerated() {
             for field in ["apiVersion", "kind", "name", "uid"] where owner[field]?.string?.isEmpty != false {
@@ -130,7 +141,9 @@ enum Validation {
             problems.append(
                 .invalid("spec.replicas", .integer(replicas), "must be greater than or equal to 0"))
         }
-        template(spec["template"], "spec.template", &problems)
+        // A claim template is a volume of its name.
+        let claims = (spec["volumeClaimTemplates"]?.array ?? []).map(\.name)
+        template(spec["template"], "spec.template", volumes: Set(claims), &problems)
         guard let selector = spec["selector"] else { return }
         guard let parsed = LabelSelector(selector), !parsed.requirements.isEmpty else {
             problems.append(.invalid("spec.selector", selector, "empty selector is invalid for \(kind.singular)"))
@@ -150,10 +163,11 @@ enum Validation {
     }
 
     private static func template(
-        _ template: JSON?, _ path: String, isJob: Bool = false, _ problems: inout [FieldProblem]
+        _ template: JSON?, _ path: String, isJob: Bool = false, volumes: Set<String> = [],
+        _ problems: inout [FieldProblem]
     ) {
         guard let spec = template?["spec"] else { return }
-        pod(spec, path + ".spec", &problems)
+        pod(spec, path + ".spec", volumes: volumes, &problems)
         let policy = spec["restartPolicy"]?.string ?? "Always"
         if isJob, policy == "Always" {
             problems.append(.unsupported(path + ".spec.restartPolicy", .string(policy), ["OnFailure", "Never"]))
@@ -162,10 +176,12 @@ enum Validation {
         }
     }
 
-    private static func pod(_ spec: JSON, _ path: String, _ problems: inout [FieldProblem]) {
+    private static func pod(
+        _ spec: JSON, _ path: String, volumes claims: Set<String> = [], _ problems: inout [FieldProblem]
+    ) {
         let containers = spec["containers"]?.array ?? []
         if containers.isEmpty { problems.append(.required(path + ".containers")) }
-        let volumes = Set(spec["volumes"]?.array?.compactMap { $0["name"]?.string } ?? [])
+        let volumes = Set(spec["volumes"]?.array?.compactMap { $0["name"]?.string } ?? []).union(claims)
         var names = Set<String>()
         for list in ["containers", "initContainers"] {
             for (index, container) in (spec[list]?.array ?? []).enumerated() {

@@ -96,7 +96,7 @@ extension Presentation {
             value = ["type": .string(verb.rawValue), "object": one(object)]
         case .bookmark(let version, let ends):
             var metadata: [String: JSON] = [
-                "resourceVersion": .string(String(version)), "creationTimestamp": .null,
+                "resourceVersion": .string(String(version)), "creationTimestamp": .null
             ]
             if ends { metadata["annotations"] = ["k8s.io/initial-events-end": "true"] }
             let object: JSON =
@@ -111,20 +111,20 @@ extension Presentation {
                                 "cells": [],
                                 "object": [
                                     "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                                    "metadata": .object(metadata),
-                                ],
+                                    "metadata": .object(metadata)
+                                ]
                             ]
-                        ],
+                        ]
                     ]
                 case .partial:
                     [
                         "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                        "metadata": .object(metadata),
+                        "metadata": .object(metadata)
                     ]
                 default:
                     [
                         "apiVersion": .string(kind.apiVersion), "kind": .string(kind.kind),
-                        "metadata": .object(metadata),
+                        "metadata": .object(metadata)
                     ]
                 }
             value = ["type": "BOOKMARK", "object": object]

@@ -134,7 +134,7 @@ class KubectlTest(unittest.TestCase):
         self.assertEqual(before["metadata"]["generation"], 1)
         other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": "fancy"}}
         said = self.apply(json.dumps(other), "--field-manager=other", fails=True)
-        self.assertIn('conflict with "kubectl": .data.mode', said)
+        self.assertIn('conflict with "kubectl" using v1: .data.mode', said)
         self.apply(json.dumps(other), "--field-manager=other", "--force-conflicts")
         settings = self.get("cm", "settings")
         self.assertEqual(settings["data"], {"mode": "fancy", "level": "1"})
@@ -163,8 +163,10 @@ class KubectlTest(unittest.TestCase):
         self.apply(WEB)
         self.k("diff", "--server-side", "-f", "-", text=WEB)
         said = self.k("diff", "--server-side", "-f", "-", text=WEB.replace("web:1", "web:2"), fails=True)
-        self.assertIn("-      - image: registry.example/web:1", said.replace("  -  ", "-  ") + said)
-        self.assertIn("registry.example/web:2", said)
+        changed = [line for line in said.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        self.assertEqual([line.split()[1:] for line in changed],
+                         [["generation:", "1"], ["generation:", "2"],
+                          ["image:", "registry.example/web:1"], ["image:", "registry.example/web:2"]])
         self.assertEqual(self.get("deployment", "web")["metadata"]["generation"], 1)
         self.k("apply", "-f", "-", "--dry-run=server", text=WEB)
 
@@ -264,7 +266,7 @@ class KubectlTest(unittest.TestCase):
     def test_explain_describes_fields(self):
         said = self.kubectl("explain", "deployment.spec.strategy.rollingUpdate")
         self.assertIn("maxSurge", said)
-        self.assertIn("IntOrString", said.replace("int-or-string", "IntOrString"))
+        self.assertIn("<IntOrString>", said)
         self.assertIn("<[]Container> -required-", self.kubectl("explain", "pod.spec"))
 
     def test_custom_kinds_are_served(self):
@@ -288,8 +290,8 @@ class KubectlTest(unittest.TestCase):
         self.assertIn("spec.cronSpec: Required value", said)
         self.assertIn("cronSpec", self.kubectl("explain", "crontab.spec"))
         self.kubectl("delete", "crd", "crontabs.stable.example.com", "--timeout=20s")
-        until(lambda: "the server doesn't have a resource type" in self.k("get", "crontabs", fails=True),
-              "the kind to be gone")
+        # Gone with its objects: kubectl may still have the kind's name in its cache.
+        self.k("get", "crontabs", fails=True)
 
     def test_errors_are_the_api_servers(self):
         self.apply(WEB)
@@ -331,7 +333,8 @@ class KubectlTest(unittest.TestCase):
         after = [get(n)["metadata"]["generation"] if "generation" in get(n)["metadata"] else 0 for n in names]
         self.assertEqual(before, after)
         self.kubectl("diff", "--server-side", "-f", str(MANIFESTS / "everything.yaml"))
-        self.kubectl("delete", "-f", str(MANIFESTS / "everything.yaml"), "--timeout=60s")
+        self.kubectl("delete", "-f", str(MANIFESTS / "everything.yaml"), "--timeout=60s",
+                     "--ignore-not-found")
 
 
 if __name__ == "__main__":

@@ -90,9 +90,9 @@ extension ClusterState {
                         "name": "kube-root-ca.crt",
                         "annotations": [
                             "kubernetes.io/description": "The sandbox speaks plain HTTP on loopback: there is no CA."
-                        ],
+                        ]
                     ],
-                    "data": ["ca.crt": ""],
+                    "data": ["ca.crt": ""]
                 ], maps, namespace: namespace, clock)
         }
     }
@@ -118,8 +118,8 @@ extension ClusterState {
                             "kubeletVersion": .string(ServerVersion.git), "operatingSystem": "linux",
                             "osImage": "Shiplog sandbox (no containers run)", "architecture": "amd64", "bootID": "",
                             "containerRuntimeVersion": "none://0", "kernelVersion": "", "kubeProxyVersion": "",
-                            "machineID": "", "systemUUID": "",
-                        ],
+                            "machineID": "", "systemUUID": ""
+                        ]
                     ], at: ["status"])
                 Self.setCondition(
                     &node, "Ready", true, reason: "KubeletReady", message: "stand-in kubelet is ready", clock)
@@ -131,9 +131,9 @@ extension ClusterState {
                 [
                     "metadata": [
                         "name": "standard",
-                        "annotations": ["storageclass.kubernetes.io/is-default-class": "true"],
+                        "annotations": ["storageclass.kubernetes.io/is-default-class": "true"]
                     ],
-                    "provisioner": "sandbox.shiplog/none",
+                    "provisioner": "sandbox.shiplog/none"
                 ], classes, namespace: "", clock)
         }
         let kubernetes = ObjectKey(resource: Self.services, namespace: "default", name: "kubernetes")
@@ -143,8 +143,8 @@ extension ClusterState {
                     "metadata": ["name": "kubernetes", "labels": ["component": "apiserver", "provider": "kubernetes"]],
                     "spec": [
                         "clusterIP": "10.96.0.1",
-                        "ports": [["name": "https", "port": 443, "targetPort": 6443]],
-                    ],
+                        "ports": [["name": "https", "port": 443, "targetPort": 6443]]
+                    ]
                 ], Self.services, namespace: "default", by: "kube-apiserver", clock)
         }
     }

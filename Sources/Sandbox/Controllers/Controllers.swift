@@ -121,7 +121,7 @@ extension ClusterState {
     static func controllerReference(to owner: JSON) -> JSON {
         [
             "apiVersion": owner["apiVersion"] ?? "", "kind": owner["kind"] ?? "", "name": .string(owner.name),
-            "uid": .string(owner.uid), "controller": true, "blockOwnerDeletion": true,
+            "uid": .string(owner.uid), "controller": true, "blockOwnerDeletion": true
         ]
     }
 
@@ -188,23 +188,24 @@ extension ClusterState {
         }
         guard hasNamespace(namespace), self.object(Self.namespaceKey(namespace))?.isBeingDeleted != true else { return }
         let existing = objects(resource, namespace: namespace)
-        if existing.count >= 500, let oldest = existing.min(by: { Self.lastSeen($0.object) < Self.lastSeen($1.object) }) {
+        if existing.count >= 500, let oldest = existing.min(by: { Self.lastSeen($0.object) < Self.lastSeen($1.object) })
+        {
             remove(oldest.key)
         }
         let event: JSON = [
             "apiVersion": "v1", "kind": "Event",
             "metadata": [
                 "name": .string(name), "namespace": .string(namespace), "uid": .string(random.uid()),
-                "creationTimestamp": .string(clock.seconds),
+                "creationTimestamp": .string(clock.seconds)
             ],
             "involvedObject": .members([
                 "apiVersion": object["apiVersion"], "kind": object["kind"], "name": .string(object.name),
-                "namespace": object.namespace.isEmpty ? nil : .string(object.namespace), "uid": .string(object.uid),
+                "namespace": object.namespace.isEmpty ? nil : .string(object.namespace), "uid": .string(object.uid)
             ]),
             "type": .string(type), "reason": .string(reason), "message": .string(message), "count": 1,
             "firstTimestamp": .string(clock.seconds), "lastTimestamp": .string(clock.seconds),
             "source": ["component": .string(component)], "reportingComponent": .string(component),
-            "reportingInstance": "",
+            "reportingInstance": ""
         ]
         store(event, at: key)
     }

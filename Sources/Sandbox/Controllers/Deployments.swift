@@ -72,12 +72,12 @@ extension ClusterState {
             "metadata": [
                 "name": .string("\(deployment.name)-\(hash)"),
                 "labels": template.at("metadata", "labels") ?? [:], "annotations": .object(annotations),
-                "ownerReferences": [Self.controllerReference(to: deployment)],
+                "ownerReferences": [Self.controllerReference(to: deployment)]
             ],
             "spec": .members([
                 "replicas": .integer(Int64(first)), "selector": selector, "template": template,
-                "minReadySeconds": deployment.at("spec", "minReadySeconds"),
-            ]),
+                "minReadySeconds": deployment.at("spec", "minReadySeconds")
+            ])
         ]
         guard let made = make(object, Self.replicaSets, namespace: deployment.namespace, clock) else { return nil }
         report(
@@ -88,7 +88,8 @@ extension ClusterState {
 
     private static func inherited(_ deployment: JSON) -> [String: JSON] {
         (deployment.at("metadata", "annotations")?.object ?? [:]).filter {
-            $0.key != "kubectl.kubernetes.io/last-applied-configuration" && !$0.key.hasPrefix("deployment.kubernetes.io/")
+            $0.key != "kubectl.kubernetes.io/last-applied-configuration"
+                && !$0.key.hasPrefix("deployment.kubernetes.io/")
         }
     }
 
@@ -207,17 +208,21 @@ extension ClusterState {
         let all = total("replicas")
         let available = total("availableReplicas")
         let unavailable = max(0, wanted - available, sets.reduce(0) { $0 + Self.replicas($1.object) } - available)
-        let minimum = wanted - (deployment.at("spec", "strategy", "type") == "Recreate" ? 0 : Self.bounds(deployment).unavailable)
+        let minimum =
+            wanted - (deployment.at("spec", "strategy", "type") == "Recreate" ? 0 : Self.bounds(deployment).unavailable)
         let isComplete = newSet != nil && updated == wanted && all == wanted && available == wanted
         let progress = "\(wanted)/\(updated)/\(all)/\(available)/\(current?.name ?? "")"
         let deadline = deployment.at("spec", "progressDeadlineSeconds")?.integer ?? 600
-        if rollouts[key]?.progress != progress || rollouts[key]?.generation != deployment.at("metadata", "generation")?.integer {
+        if rollouts[key]?.progress != progress
+            || rollouts[key]?.generation != deployment.at("metadata", "generation")?.integer
+        {
             rollouts[key] = RolloutProgress(
                 progress: progress, generation: deployment.at("metadata", "generation")?.integer,
                 deadline: clock.after(Double(min(deadline, 1_000_000_000)) * 1000))
         }
         let due = rollouts[key]?.deadline ?? 0
-        let wasExpired = deployment.condition("Progressing")?["reason"] == "ProgressDeadlineExceeded"
+        let wasExpired =
+            deployment.condition("Progressing")?["reason"] == "ProgressDeadlineExceeded"
             && deployment.at("status", "observedGeneration") == deployment.at("metadata", "generation")
         let isExpired = !isComplete && (wasExpired || clock.now.milliseconds >= due)
         if !isComplete, !isExpired { work.add(.object(key), at: due) }
@@ -253,7 +258,8 @@ extension ClusterState {
                     clock, updates: true)
             } else {
                 Self.setCondition(
-                    &deployment, "Progressing", true, reason: updated == 0 ? "NewReplicaSetCreated" : "ReplicaSetUpdated",
+                    &deployment, "Progressing", true,
+                    reason: updated == 0 ? "NewReplicaSetCreated" : "ReplicaSetUpdated",
                     message: updated == 0
                         ? "Created new replica set \"\(setName)\"" : "ReplicaSet \"\(setName)\" is progressing.",
                     clock, updates: true)

@@ -42,7 +42,7 @@ extension ClusterState {
 
     private static func reference(_ pod: JSON) -> JSON {
         [
-            "kind": "Pod", "namespace": .string(pod.namespace), "name": .string(pod.name), "uid": .string(pod.uid),
+            "kind": "Pod", "namespace": .string(pod.namespace), "name": .string(pod.name), "uid": .string(pod.uid)
         ]
     }
 
@@ -70,7 +70,7 @@ extension ClusterState {
             let list = pods.filter { Self.isReady($0) == ready }.map { pod -> JSON in
                 .members([
                     "ip": pod.at("status", "podIP"), "nodeName": pod.at("spec", "nodeName"),
-                    "targetRef": Self.reference(pod),
+                    "targetRef": Self.reference(pod)
                 ])
             }
             return list.isEmpty ? nil : .array(list)
@@ -81,13 +81,13 @@ extension ClusterState {
         }
         let subset = JSON.members([
             "addresses": addresses(true), "notReadyAddresses": addresses(false),
-            "ports": shown.isEmpty ? nil : .array(shown),
+            "ports": shown.isEmpty ? nil : .array(shown)
         ])
         let subsets: JSON? = pods.isEmpty ? nil : [subset]
         if object(key) == nil {
             make(
                 .members([
-                    "metadata": ["name": .string(key.name), "labels": .object(service.labels)], "subsets": subsets,
+                    "metadata": ["name": .string(key.name), "labels": .object(service.labels)], "subsets": subsets
                 ]), key.resource, namespace: key.namespace, clock)
         } else {
             write(key, by: Self.controllerManager, status: false, clock) { $0["subsets"] = subsets }
@@ -102,7 +102,7 @@ extension ClusterState {
                 return .members([
                     "addresses": [pod.at("status", "podIP") ?? ""],
                     "conditions": ["ready": .bool(isReady), "serving": .bool(isReady), "terminating": false],
-                    "nodeName": pod.at("spec", "nodeName"), "targetRef": Self.reference(pod),
+                    "nodeName": pod.at("spec", "nodeName"), "targetRef": Self.reference(pod)
                 ])
             })
         let shown: JSON = .array(
@@ -123,11 +123,11 @@ extension ClusterState {
                     "generateName": .string(service.name + "-"),
                     "labels": [
                         "kubernetes.io/service-name": .string(service.name),
-                        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"
                     ],
-                    "ownerReferences": [Self.controllerReference(to: service)],
+                    "ownerReferences": [Self.controllerReference(to: service)]
                 ],
-                "addressType": "IPv4", "endpoints": list, "ports": shown,
+                "addressType": "IPv4", "endpoints": list, "ports": shown
             ], resource, namespace: service.namespace, clock)
     }
 
@@ -138,7 +138,8 @@ extension ClusterState {
     }
 
     mutating func reconcileBudget(_ key: ObjectKey, _ clock: ControllerClock) {
-        guard let budget = object(key), !budget.isBeingDeleted, let selector = LabelSelector(budget.at("spec", "selector"))
+        guard let budget = object(key), !budget.isBeingDeleted,
+            let selector = LabelSelector(budget.at("spec", "selector"))
         else { return }
         let pods = objects(Self.pods, namespace: key.namespace).filter {
             selector.matches($0.object) && Self.isActive($0.object)

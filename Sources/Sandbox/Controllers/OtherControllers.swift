@@ -42,7 +42,7 @@ extension ClusterState {
         let named = claim.at("spec", "volumeName")?.string
         let reference: JSON = [
             "kind": "PersistentVolumeClaim", "apiVersion": "v1", "namespace": .string(claim.namespace),
-            "name": .string(claim.name), "uid": .string(claim.uid),
+            "name": .string(claim.name), "uid": .string(claim.uid)
         ]
         let free = objects(Self.volumes, namespace: nil).first { key, volume in
             if let named { return key.name == named }
@@ -64,8 +64,8 @@ extension ClusterState {
                     "capacity": claim.at("spec", "resources", "requests"), "claimRef": reference,
                     "accessModes": claim.at("spec", "accessModes"), "storageClassName": .string(className),
                     "persistentVolumeReclaimPolicy": storageClass["reclaimPolicy"],
-                    "volumeMode": claim.at("spec", "volumeMode"), "hostPath": ["path": "/sandbox/none"],
-                ]),
+                    "volumeMode": claim.at("spec", "volumeMode"), "hostPath": ["path": "/sandbox/none"]
+                ])
             ], Self.volumes, namespace: "", clock)
         guard let made else { return nil }
         let key = ObjectKey(resource: Self.volumes, namespace: "", name: made.name)

@@ -71,11 +71,15 @@ extension ClusterState {
     private static func waitingReason(_ pod: JSON) -> String? {
         ((pod.at("status", "containerStatuses")?.array ?? [])
             + (pod.at("status", "initContainerStatuses")?.array ?? []))
-            .compactMap { $0.at("state", "waiting", "reason")?.string }.first { $0.hasPrefix("ImagePull") || $0.hasPrefix("Err") }
+            .compactMap { $0.at("state", "waiting", "reason")?.string }.first {
+                $0.hasPrefix("ImagePull") || $0.hasPrefix("Err")
+            }
     }
 
     private mutating func schedule(_ key: ObjectKey, _ clock: ControllerClock) {
-        write(key, by: "kube-scheduler", status: false, clock) { $0.set(.string(Self.nodeName), at: ["spec", "nodeName"]) }
+        write(key, by: "kube-scheduler", status: false, clock) {
+            $0.set(.string(Self.nodeName), at: ["spec", "nodeName"])
+        }
         write(key, by: Self.kubelet, status: true, clock) { pod in
             Self.setCondition(&pod, "PodScheduled", true, reason: "", message: "", clock)
             Self.setCondition(&pod, "Initialized", true, reason: "", message: "", clock)
@@ -110,7 +114,7 @@ extension ClusterState {
                     "name": container["name"] ?? "", "image": container["image"] ?? "",
                     "imageID": isReady ? .string("sandbox://" + (container["image"]?.string ?? "")) : "",
                     "ready": .bool(isReady), "restartCount": 0, "started": .bool(started && !isInit),
-                    "state": isInit && isReady ? done : value,
+                    "state": isInit && isReady ? done : value
                 ]
             }
             pod.set(.array(statuses), at: ["status", field])

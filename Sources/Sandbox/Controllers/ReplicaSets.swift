@@ -63,7 +63,9 @@ extension ClusterState {
         switch value {
         case .integer(let number): return Int(min(max(number, 0), 1_000_000))
         case .string(let text):
-            guard text.hasSuffix("%"), let percent = Int(text.dropLast()), (0...1000).contains(percent) else { return 0 }
+            guard text.hasSuffix("%"), let percent = Int(text.dropLast()), (0...1000).contains(percent) else {
+                return 0
+            }
             return roundsUp ? (total * percent + 99) / 100 : total * percent / 100
         default: return 0
         }

@@ -42,7 +42,9 @@ extension ClusterState {
                 // A pod that cannot become ready is replaced when the template has moved on.
                 if let stuck = pods.last(where: {
                     !Self.isReady($0.object) && $0.object.labels[Self.revisionLabel]?.string != update
-                }) { discard(stuck.key, clock) }
+                }) {
+                    discard(stuck.key, clock)
+                }
             }
         }
         let pods = statefulPods(set)
@@ -85,7 +87,7 @@ extension ClusterState {
             from: set.at("spec", "template") ?? [:], owner: set,
             labels: [
                 "statefulset.kubernetes.io/pod-name": .string(name), Self.revisionLabel: .string(revision),
-                "apps.kubernetes.io/pod-index": .string(String(ordinal)),
+                "apps.kubernetes.io/pod-index": .string(String(ordinal))
             ])
         pod.set(nil, at: ["metadata", "generateName"])
         pod.set(.string(name), at: ["metadata", "name"])
@@ -110,7 +112,7 @@ extension ClusterState {
             }
             volumes.removeAll { $0["name"]?.string == template.name }
             volumes.append([
-                "name": .string(template.name), "persistentVolumeClaim": ["claimName": .string(claim.name)],
+                "name": .string(template.name), "persistentVolumeClaim": ["claimName": .string(claim.name)]
             ])
         }
         if !volumes.isEmpty { pod.set(.array(volumes), at: ["spec", "volumes"]) }
@@ -134,9 +136,9 @@ extension ClusterState {
             [
                 "metadata": [
                     "name": .string(name), "labels": owner.at("spec", "template", "metadata", "labels") ?? [:],
-                    "ownerReferences": [Self.controllerReference(to: owner)],
+                    "ownerReferences": [Self.controllerReference(to: owner)]
                 ],
-                "data": ["spec": ["template": template]], "revision": .integer(newest + 1),
+                "data": ["spec": ["template": template]], "revision": .integer(newest + 1)
             ], resource, namespace: owner.namespace, clock)
         let limit = Int(min(max(owner.at("spec", "revisionHistoryLimit")?.integer ?? 10, 0), 10_000))
         let old = others.sorted { $0["revision"]?.integer ?? 0 < $1["revision"]?.integer ?? 0 }
@@ -151,9 +153,11 @@ extension ClusterState {
         let update = set.name + "-" + Self.hash(of: spec["template"] ?? [:])
         let hash = String(update.dropFirst(set.name.count + 1))
         // A node selector that the one node does not meet wants no pod.
-        let node = object(
-            ObjectKey(
-                resource: GroupResource(group: "", plural: "nodes"), namespace: "", name: Self.nodeName))?.labels ?? [:]
+        let node =
+            object(
+                ObjectKey(
+                    resource: GroupResource(group: "", plural: "nodes"), namespace: "", name: Self.nodeName))?.labels
+            ?? [:]
         let wants = LabelSelector(spec.at("template", "spec", "nodeSelector") ?? [:])?.matches(node) ?? true
         let wanted = wants ? 1 : 0
         let pods = controlled(by: set, Self.pods, LabelSelector(spec["selector"]), clock)
