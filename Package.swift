@@ -23,7 +23,7 @@ func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.target(name: name)] + dependencies,
-        exclude: name == "Shiplog" ? ["Cases"] : [], swiftSettings: swiftSettings)
+        exclude: name == "Shiplog" || name == "Manifests" ? ["Cases"] : [], swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -55,21 +55,6 @@ let package = Package(
         target("GitSource", ["Shiplog", "CLibgit2", log]),
         target("Manifests", ["Shiplog", "CYAML", crypto, log]),
         target("KubernetesAPI", ["Shiplog", "Manifests", "CCurl", log]),
-        .target(
-            name: "Migrations", path: "migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_ledger.sql")], swiftSettings: swiftSettings),
-        target("LedgerStore", ["Shiplog", "Migrations", crypto, log, .product(name: "GRDB", package: "GRDB.swift")]),
-        target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
-        target(
-            "HTTPAPI",
-            [
-                "Shiplog", "LedgerStore", "Reconciling", crypto, log, hummingbird,
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "NIOCertificateReloading", package: "swift-nio-extras")
-            ]),
         target(
             "Sandbox",
             [
@@ -77,29 +62,11 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio")
             ]),
-        .executableTarget(
-            name: "ShiplogCommand",
-            dependencies: [
-                "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI",
-                "Sandbox",
-                log,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle")
-            ], swiftSettings: swiftSettings),
-
         // Tests.
-        .target(
-            name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore"],
-            swiftSettings: swiftSettings),
         tests(of: "Shiplog", []),
-        tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),
+        tests(of: "GitSource", ["Shiplog"]),
         tests(of: "Manifests", ["Shiplog"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
-        tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"]),
-        tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "Sandbox", "KubernetesAPI", "GitSource", "LedgerStore"]),
-        tests(of: "HTTPAPI", ["Shiplog", "ShiplogTesting", "Reconciling", "LedgerStore"]),
-        tests(of: "Sandbox", ["Shiplog", "Manifests"]),
-        tests(of: "ShiplogCommand", ["Shiplog"])
+        tests(of: "Sandbox", ["Shiplog", "Manifests"])
     ]
 )

@@ -32,6 +32,9 @@ final class Sharing<Value: Sendable>: Sendable {
     /// True when nobody waits for the run under way.
     var shouldStop: Bool { stop.load(ordering: .relaxed) }
 
+    /// Callers that wait now, for the run under way or the next.
+    var waiting: Int { state.withLock { $0.current.count + $0.following.count } }
+
     /// Joins the next run; `start` is called when none is under way, and must see to it that `run` is called.
     func join(start: @Sendable () -> Void) async throws(Failure) -> Value {
         let ticket = state.withLock { state in

@@ -48,7 +48,8 @@ struct APIStatus: Sendable, Hashable {
     /// Whether the server says that this very object is not there. A 404 for a path it does not serve, or of something
     /// between us and the server, says nothing about the object.
     func says(absent name: String) -> Bool {
-        code == 404 && reason == "NotFound" && (self.name == name || (self.name.isEmpty && message.contains("\"\(name)\"")))
+        code == 404 && reason == "NotFound"
+            && (self.name == name || (self.name.isEmpty && message.contains("\"\(name)\"")))
     }
 
     var isImmutable: Bool {

@@ -24,7 +24,10 @@ enum Base64 {
             bits = bits << 6 | UInt32(digit)
             digits += 1
             if digits == 4 {
-                result += [UInt8(truncatingIfNeeded: bits >> 16), UInt8(truncatingIfNeeded: bits >> 8), UInt8(truncatingIfNeeded: bits)]
+                result += [
+                    UInt8(truncatingIfNeeded: bits >> 16), UInt8(truncatingIfNeeded: bits >> 8),
+                    UInt8(truncatingIfNeeded: bits)
+                ]
                 (bits, digits) = (0, 0)
             }
         }

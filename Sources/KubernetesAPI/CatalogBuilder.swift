@@ -24,11 +24,13 @@ struct CatalogBuilder {
                 guard let versionName = version["version"]?.string else { continue }
                 if version["freshness"]?.string == "Stale" {
                     unavailable[name] = Failure(
-                        .clusterError, "the API service behind \(name.tamed(80))/\(versionName.tamed(80)) does not answer",
+                        .clusterError,
+                        "the API service behind \(name.tamed(80))/\(versionName.tamed(80)) does not answer",
                         remedy: "look at its APIService object", next: .retry(afterMilliseconds: nil))
                 }
                 for resource in version["resources"]?.array ?? [] {
-                    guard let plural = resource["resource"]?.string, let kind = resource.at("responseKind", "kind")?.string
+                    guard let plural = resource["resource"]?.string,
+                        let kind = resource.at("responseKind", "kind")?.string
                     else { continue }
                     add(
                         GroupVersionKind(group: name, version: versionName, kind: kind), plural,

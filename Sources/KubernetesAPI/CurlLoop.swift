@@ -314,15 +314,17 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     }
     defer { pthread_attr_destroy(&attributes) }
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    let code = pthread_create(&thread, &attributes, { argument in
-        #if canImport(Darwin)
-            let pointer: UnsafeMutableRawPointer? = argument
-        #else
-            let pointer = argument
-        #endif
-        if let pointer { Unmanaged<Box>.fromOpaque(pointer).takeRetainedValue().body() }
-        return nil
-    }, context.toOpaque())
+    let code = pthread_create(
+        &thread, &attributes,
+        { argument in
+            #if canImport(Darwin)
+                let pointer: UnsafeMutableRawPointer? = argument
+            #else
+                let pointer = argument
+            #endif
+            if let pointer { Unmanaged<Box>.fromOpaque(pointer).takeRetainedValue().body() }
+            return nil
+        }, context.toOpaque())
     if code != 0 { context.release() }
     return code == 0
 }

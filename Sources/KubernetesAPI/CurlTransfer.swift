@@ -108,7 +108,9 @@ final class CurlTransfer {
             try check(body.withUnsafeBytes { shiplog_curl_set_body(handle, $0.baseAddress, $0.count) })
         } else if request.method == "HEAD" {
             try set(CURLOPT_NOBODY, 1)
-        } else if request.body != nil || request.method == "POST" || request.method == "PUT" || request.method == "PATCH" {
+        } else if request.body != nil || request.method == "POST" || request.method == "PUT"
+            || request.method == "PATCH"
+        {
             try check(shiplog_curl_set_body(handle, "", 0))
         }
         try set(CURLOPT_CUSTOMREQUEST, request.method)

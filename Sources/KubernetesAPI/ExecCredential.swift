@@ -12,7 +12,7 @@ struct ExecCredential: Sendable {
     /// - Throws: `cluster.credential-plugin`; never with what the plugin printed, which may be the credential.
     static func ask(_ plugin: ExecPlugin) async throws(Failure) -> ExecCredential {
         let info: JSON = [
-            "apiVersion": .string(plugin.apiVersion), "kind": "ExecCredential", "spec": ["interactive": false],
+            "apiVersion": .string(plugin.apiVersion), "kind": "ExecCredential", "spec": ["interactive": false]
         ]
         var environment = plugin.environment
         environment["KUBERNETES_EXEC_INFO"] = info.canonicalString

@@ -78,7 +78,8 @@ extension String {
         var count = 0
         for scalar in unicodeScalars {
             guard count < limit else { return result + "…" }
-            let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+            let isControl =
+                scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
             result.unicodeScalars.append(isControl || scalar.value == 0x2028 || scalar.value == 0x2029 ? " " : scalar)
             count += 1
         }

@@ -101,7 +101,8 @@ public struct Kubeconfig: Sendable {
         }
         let settings = TLSSettings(
             authorities: authorities, certificate: try bytes(user, "client-certificate"),
-            key: try bytes(user, "client-key"), serverName: cluster["tls-server-name"]?.string.flatMap { $0.isEmpty ? nil : $0 },
+            key: try bytes(user, "client-key"),
+            serverName: cluster["tls-server-name"]?.string.flatMap { $0.isEmpty ? nil : $0 },
             skipsVerification: skips)
         guard (settings.certificate == nil) == (settings.key == nil) else {
             throw Self.invalid(path, "client-certificate and client-key go together, and one is missing")
@@ -113,7 +114,7 @@ public struct Kubeconfig: Sendable {
         for (member, name) in [
             ("username", "basic authentication"), ("password", "basic authentication"),
             ("auth-provider", "auth-provider"), ("as", "impersonation"), ("as-groups", "impersonation"),
-            ("as-uid", "impersonation"), ("as-user-extra", "impersonation"),
+            ("as-uid", "impersonation"), ("as-user-extra", "impersonation")
         ] where !(user[member]?.isNull ?? true) && user[member]?.string != "" {
             throw Failure(
                 "kubeconfig.unsupported", "\(path) uses \(name) (\(member)), which is not supported",
@@ -133,7 +134,8 @@ public struct Kubeconfig: Sendable {
         let apiVersion = exec["apiVersion"]?.string ?? ""
         guard ExecCredential.apiVersions.contains(apiVersion) else {
             throw Failure(
-                "kubeconfig.unsupported", "\(path): the exec plugin's apiVersion \(apiVersion.tamed(80)) is not supported",
+                "kubeconfig.unsupported",
+                "\(path): the exec plugin's apiVersion \(apiVersion.tamed(80)) is not supported",
                 remedy: "use " + ExecCredential.apiVersions.joined(separator: " or "))
         }
         guard exec["interactiveMode"]?.string != "Always" else {

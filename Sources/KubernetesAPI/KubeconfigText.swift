@@ -7,7 +7,8 @@ enum KubeconfigText {
     static func read(_ bytes: [UInt8], file: String) throws(Failure) -> JSON {
         let documents = try YAML.read(bytes, file: file)
         guard let document = documents.first, documents.count == 1 else {
-            throw Failure("kubeconfig.invalid", "\(file) is no usable kubeconfig: it holds \(documents.count) documents")
+            throw Failure(
+                "kubeconfig.invalid", "\(file) is no usable kubeconfig: it holds \(documents.count) documents")
         }
         return document.json
     }

@@ -12,7 +12,7 @@ extension KubernetesCluster {
         let seconds = Int.random(in: options.watchSeconds)
         call.query = [
             ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", resourceVersion),
-            ("timeoutSeconds", String(seconds)),
+            ("timeoutSeconds", String(seconds))
         ]
         if !selector.isEmpty { call.query.append(("labelSelector", selector)) }
         var ending: Failure?

@@ -77,7 +77,7 @@ extension KubernetesCluster {
                 "apiVersion": "v1", "kind": "DeleteOptions",
                 "propagationPolicy": .string(options.propagation.rawValue),
                 "preconditions": preconditions.isEmpty ? nil : .object(preconditions),
-                "dryRun": options.dryRun ? ["All"] : nil,
+                "dryRun": options.dryRun ? ["All"] : nil
             ]).canonicalBytes
         switch try await answer(call) {
         case .success(let response): return Self.deletion(try parse(response, call))

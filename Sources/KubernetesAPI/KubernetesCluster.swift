@@ -138,7 +138,9 @@ extension KubernetesCluster {
 
     private func attempt(_ call: Call) async -> Result<HTTPResponse, AttemptError> {
         do throws(Failure) {
-            if let wait = limit?.reserve(), wait > .zero { try await pause(milliseconds: Int64(wait / .milliseconds(1)), call) }
+            if let wait = limit?.reserve(), wait > .zero {
+                try await pause(milliseconds: Int64(wait / .milliseconds(1)), call)
+            }
             let request = try await request(call)
             let start = ContinuousClock.now
             do throws(TransportError) {

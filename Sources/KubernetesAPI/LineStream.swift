@@ -90,7 +90,12 @@ final class LineStream: Sendable {
             }
             guard let end = state.end else { return (nil, false) }
             if case .success(let response) = end, response.isSuccess, !state.partial.isEmpty {
-                return (.end(.failure(TransportError(.connection, "the stream ended in the middle of a line", mayHaveArrived: true))), false)
+                return (
+                    .end(
+                        .failure(
+                            TransportError(
+                                .connection, "the stream ended in the middle of a line", mayHaveArrived: true))), false
+                )
             }
             return (.end(end), false)
         }

@@ -15,7 +15,8 @@ enum PluginProcess {
     /// What it printed.
     /// - Throws: `cluster.credential-plugin`.
     static func run(_ plugin: ExecPlugin, environment: [String: String]) async throws(Failure) -> [UInt8] {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], Failure>, Never>) in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<[UInt8], Failure>, Never>) in
             // A thread of its own: it waits, and the tasks' threads must not.
             let started = startThread {
                 do throws(Failure) {
@@ -25,7 +26,8 @@ enum PluginProcess {
                 }
             }
             if !started {
-                continuation.resume(returning: .failure(ExecCredential.failure(plugin, "cannot be run: no thread left")))
+                continuation.resume(
+                    returning: .failure(ExecCredential.failure(plugin, "cannot be run: no thread left")))
             }
         }
         return try result.get()

@@ -48,7 +48,8 @@ struct TransportError: Error, Sendable, Hashable {
     func failure(_ request: HTTPRequest) -> Failure {
         let place = (try? HTTPAddress(request.url))?.authority ?? "the server"
         return switch kind {
-        case .cancelled: Failure("http.cancelled", "the request to \(place) was cancelled", next: .retry(afterMilliseconds: nil))
+        case .cancelled:
+            Failure("http.cancelled", "the request to \(place) was cancelled", next: .retry(afterMilliseconds: nil))
         case .timedOut:
             Failure(
                 "http.timeout", "\(place) did not answer in time: \(message)", remedy: "check that the server is up",

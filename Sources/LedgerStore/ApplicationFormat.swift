@@ -20,7 +20,7 @@ struct ApplicationFormat: Sendable {
             values.append(Redactor.Value(path: path, bytes: secret.canonicalBytes))
             let place = "Application " + application.name
             webhooks.append([
-                "secret": .string(redactor.mark(place: place, path: path, secret)), "url": .string(webhook.url),
+                "secret": .string(redactor.mark(place: place, path: path, secret)), "url": .string(webhook.url)
             ])
         }
         let bytes = Self.document(application, webhooks).canonicalBytes
@@ -42,7 +42,7 @@ struct ApplicationFormat: Sendable {
             "automated": policy.automated.map { automated in
                 [
                     "allowEmpty": .bool(automated.allowEmpty), "prune": .bool(automated.prune),
-                    "selfHeal": .bool(automated.selfHeal),
+                    "selfHeal": .bool(automated.selfHeal)
                 ]
             },
             "destination": [cluster.0: .string(cluster.1), "namespace": .string(application.destination.namespace)],
@@ -53,7 +53,7 @@ struct ApplicationFormat: Sendable {
             "options": [
                 "createNamespace": .bool(policy.options.createNamespace),
                 "prunePropagation": .string(policy.options.prunePropagation.rawValue),
-                "written": .array(policy.options.written.map { .string($0) }),
+                "written": .array(policy.options.written.map { .string($0) })
             ],
             "project": .string(application.project),
             "retry": policy.retry.map { retry in
@@ -61,7 +61,7 @@ struct ApplicationFormat: Sendable {
                     "factor": EntryFields.integer(retry.factor),
                     "initial": EntryFields.integer(retry.initialMilliseconds),
                     "limit": .integer(Int64(retry.limit)),
-                    "maximum": EntryFields.integer(retry.maximumMilliseconds),
+                    "maximum": EntryFields.integer(retry.maximumMilliseconds)
                 ]
             },
             "source": [
@@ -69,9 +69,9 @@ struct ApplicationFormat: Sendable {
                 "include": .string(application.source.directory.include), "path": .string(application.source.path),
                 "recurse": .bool(application.source.directory.recurse),
                 "repository": .string(application.source.repository),
-                "targetRevision": .string(application.source.targetRevision),
+                "targetRevision": .string(application.source.targetRevision)
             ],
-            "webhooks": webhooks.isEmpty ? nil : .array(webhooks),
+            "webhooks": webhooks.isEmpty ? nil : .array(webhooks)
         ])
     }
 
@@ -91,7 +91,9 @@ struct ApplicationFormat: Sendable {
         }
         var webhooks: [Application.Webhook] = []
         for (index, webhook) in (json["webhooks"]?.array ?? []).enumerated() {
-            guard let sealed = secrets[path(index)], let secret = try EntryDecoder.parse(sealed).string else { continue }
+            guard let sealed = secrets[path(index)], let secret = try EntryDecoder.parse(sealed).string else {
+                continue
+            }
             webhooks.append(
                 Application.Webhook(url: webhook["url"]?.string ?? "", secret: SecretText(secret)))
         }

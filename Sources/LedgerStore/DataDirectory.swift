@@ -1,4 +1,5 @@
 public import Shiplog
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -90,8 +91,16 @@ public struct DataDirectory: Sendable, Hashable {
 /// An exclusive `flock`: the kernel drops it with the process, so a crash leaves nothing to clean up.
 final class DirectoryLock: Sendable {
     private let file: Int32
+    private let isHeld = Mutex(true)
 
     init(_ file: Int32) { self.file = file }
 
-    deinit { _ = close(file) }
+    deinit { release() }
+
+    func release() {
+        isHeld.withLock { isHeld in
+            if isHeld { _ = close(file) }
+            isHeld = false
+        }
+    }
 }

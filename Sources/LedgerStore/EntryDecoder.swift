@@ -61,7 +61,8 @@ enum EntryDecoder {
         var resources: [ResourceOutcome] = []
         for element in bodies["resources"]?.array ?? [] { resources.append(try EntryFields.readOutcome(element)) }
         return Revision(
-            kind: try fields.word("kind"), application: try EntryFields.readApplication(try fields.value("application")),
+            kind: try fields.word("kind"),
+            application: try EntryFields.readApplication(try fields.value("application")),
             cluster: try json["cluster"].map(EntryFields.readCluster), cause: try fields.word("cause"),
             actor: try EntryFields.readActor(json["actor"], address: bodies["address"]?.string),
             reason: bodies.text("reason"), ticket: json["ticket"]?.string,

@@ -78,7 +78,8 @@ struct DraftBody: Sendable {
         }
         digest = Self.digest(salt: salt, content: bytes)
         // Short texts stay as they are, so that a filter on a reason can look at them in SQL.
-        (encoding, content) = bytes.count < 4096 && name == "reason" ? (StoredBytes.plain, bytes) : StoredBytes.pack(bytes)
+        (encoding, content) =
+            bytes.count < 4096 && name == "reason" ? (StoredBytes.plain, bytes) : StoredBytes.pack(bytes)
     }
 
     static func digest(salt: [UInt8], content: [UInt8]) -> [UInt8] {

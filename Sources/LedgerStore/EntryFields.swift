@@ -6,25 +6,26 @@ enum EntryFields {
 
     /// nil for the controller itself, which is most rows. The address is personal: it goes into a body.
     static func actor(_ actor: Actor) -> JSON? {
-        guard actor.name != Actor.controller.name || actor.means != .controller || actor.tokenID != nil
-            || actor.requestID != nil
+        guard
+            actor.name != Actor.controller.name || actor.means != .controller || actor.tokenID != nil
+                || actor.requestID != nil
         else { return nil }
         return .members([
             "means": .string(actor.means.rawValue), "name": .string(actor.name),
-            "requestID": actor.requestID.map { .string($0) }, "tokenID": actor.tokenID.map { .string($0) },
+            "requestID": actor.requestID.map { .string($0) }, "tokenID": actor.tokenID.map { .string($0) }
         ])
     }
 
     static func application(_ reference: ApplicationReference) -> JSON {
         [
             "name": .string(reference.name), "project": .string(reference.project),
-            "uid": .string(reference.uid.value),
+            "uid": .string(reference.uid.value)
         ]
     }
 
     static func cluster(_ cluster: ClusterReference) -> JSON {
         .members([
-            "name": .string(cluster.name), "server": .string(cluster.server), "uid": cluster.uid.map { .string($0) },
+            "name": .string(cluster.name), "server": .string(cluster.server), "uid": cluster.uid.map { .string($0) }
         ])
     }
 
@@ -34,10 +35,10 @@ enum EntryFields {
             "commit": [
                 "authoredAt": time(source.commit.authoredAt), "committedAt": time(source.commit.committedAt),
                 "id": .string(source.commit.id.hex), "signed": .bool(source.commit.isSigned),
-                "subject": .string(source.commit.subject), "tree": .string(source.commit.tree),
+                "subject": .string(source.commit.subject), "tree": .string(source.commit.tree)
             ],
             "path": .string(source.path), "previousCommit": source.previousCommit.map { .string($0.hex) },
-            "repository": .string(source.repository), "targetRevision": .string(source.targetRevision),
+            "repository": .string(source.repository), "targetRevision": .string(source.targetRevision)
         ])
     }
 
@@ -45,7 +46,7 @@ enum EntryFields {
     static func options(_ options: OperationOptions) -> JSON? {
         let flags: KeyValuePairs = [
             "confirmDestructive": options.confirmDestructive, "dryRun": options.dryRun,
-            "keepSecrets": options.keepSecrets, "prune": options.prune, "replace": options.replace,
+            "keepSecrets": options.keepSecrets, "prune": options.prune, "replace": options.replace
         ]
         var members: [String: JSON] = [:]
         for (name, flag) in flags where flag { members[name] = true }
@@ -57,7 +58,7 @@ enum EntryFields {
     static func counts(_ counts: Revision.Counts) -> JSON? {
         let numbers: KeyValuePairs = [
             "created": counts.created, "failed": counts.failed, "leftover": counts.leftover, "pruned": counts.pruned,
-            "unchanged": counts.unchanged, "updated": counts.updated,
+            "unchanged": counts.unchanged, "updated": counts.updated
         ]
         var members: [String: JSON] = [:]
         for (name, number) in numbers where number != 0 { members[name] = .integer(Int64(number)) }
@@ -81,7 +82,7 @@ enum EntryFields {
         .members([
             "commit": pin.commit.map { .string($0.hex) }, "desired": digest(pin.desired),
             "hold": .string(pin.hold.rawValue), "leftInputs": pin.leftInputs.map { .string($0) },
-            "rejected": .array(pin.rejected.map(digest)), "target": sequence(pin.target),
+            "rejected": .array(pin.rejected.map(digest)), "target": sequence(pin.target)
         ])
     }
 
@@ -103,7 +104,7 @@ enum EntryFields {
             "apiVersion": .string(outcome.apiVersion), "before": outcome.before.map(digest),
             "code": outcome.code.map { .string($0.rawValue) }, "key": key(outcome.key),
             "message": outcome.message.map { .string($0) },
-            "wave": outcome.wave == 0 ? nil : .integer(Int64(outcome.wave)),
+            "wave": outcome.wave == 0 ? nil : .integer(Int64(outcome.wave))
         ])
     }
 

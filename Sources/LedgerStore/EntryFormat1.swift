@@ -16,7 +16,7 @@ enum EntryFormat1 {
             "finishedAt": EntryFields.time(revision.finishedAt),
             "format": .integer(number),
             "kind": .string(revision.kind.rawValue),
-            "startedAt": EntryFields.time(revision.startedAt),
+            "startedAt": EntryFields.time(revision.startedAt)
         ]
         members["actor"] = EntryFields.actor(revision.actor)
         if revision.outcome.word != "succeeded" { members["outcome"] = .string(revision.outcome.word) }
@@ -96,12 +96,12 @@ enum EntryFormat1 {
             "retry": intent.retry == 0 ? nil : .integer(Int64(intent.retry)),
             "rolledBackTo": intent.rolledBackTo.map(EntryFields.sequence),
             "source": intent.source.map(EntryFields.source), "startedAt": EntryFields.time(intent.startedAt),
-            "ticket": intent.ticket.map { .string($0) },
+            "ticket": intent.ticket.map { .string($0) }
         ])
         let detail = JSON.members([
             "author": intent.source.map { .string($0.commit.author) },
             "prunes": intent.prunes.isEmpty ? nil : .array(intent.prunes.map(EntryFields.key)),
-            "reason": intent.reason.map { .string($0) },
+            "reason": intent.reason.map { .string($0) }
         ])
         return Event(
             .attemptStarted, application: intent.application, actor: intent.actor, facts: facts,

@@ -58,7 +58,7 @@ enum FileSystem {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while bytes.count < limit {
-            let count = buffer.withUnsafeMutableBytes { Glibc_read(file, $0.baseAddress, $0.count) }
+            let count = buffer.withUnsafeMutableBytes { readBytes(file, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw Failure(.dataUnusable, "the file \(path) cannot be read: \(lastError)") }
             if count == 0 { break }
@@ -104,6 +104,6 @@ enum FileSystem {
 }
 
 /// `read` inside `FileSystem` would be its own method.
-private func Glibc_read(_ file: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+private func readBytes(_ file: Int32, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     read(file, buffer, count)
 }

@@ -55,9 +55,9 @@ struct ManifestSet: Sendable {
                 members.map { member in
                     [
                         .string(member.key.group), .string(member.key.kind), .string(member.key.namespace),
-                        .string(member.key.name), .string(member.apiVersion), .string(member.digest.bytes.hex),
+                        .string(member.key.name), .string(member.apiVersion), .string(member.digest.bytes.hex)
                     ]
-                }),
+                })
         ]
     }
 

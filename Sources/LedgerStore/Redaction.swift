@@ -71,7 +71,9 @@ struct Redactor: Sendable {
 
     /// Where the marks of a redacted Secret stand.
     static func markedPaths(in object: JSON) -> [String] {
-        guard object["kind"]?.string == "Secret", object["apiVersion"]?.string?.contains("/") == false else { return [] }
+        guard object["kind"]?.string == "Secret", object["apiVersion"]?.string?.contains("/") == false else {
+            return []
+        }
         return ["data", "stringData"].flatMap { member -> [String] in
             switch object[member] {
             case .object(let entries): entries.keys.map { "/" + member + "/" + escaped($0) }

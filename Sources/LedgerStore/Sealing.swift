@@ -29,7 +29,9 @@ struct Sealer: Sendable {
             let wrapped = try dataKey.withUnsafeBytes { bytes in
                 try AES.GCM.seal(Data(bytes), using: master, authenticating: place)
             }
-            guard let first = wrapped.combined, let second = ciphertext.combined else { throw CryptoKitError.incorrectKeySize }
+            guard let first = wrapped.combined, let second = ciphertext.combined else {
+                throw CryptoKitError.incorrectKeySize
+            }
             return Sealed(path: value.path, wrapped: Array(first), ciphertext: Array(second))
         } catch {
             throw Failure(.ledgerKeyWrong, "a secret value cannot be sealed")

@@ -11,7 +11,7 @@ enum ApplicationFields {
         "spec": spec,
         // Argo CD's own state; Shiplog keeps its own.
         "status": .ignored,
-        "operation": .ignored,
+        "operation": .ignored
     ])
 
     static let metadata = Field.map([
@@ -30,7 +30,7 @@ enum ApplicationFields {
         "ownerReferences": .ignored,
         "resourceVersion": .ignored,
         "selfLink": .ignored,
-        "uid": .ignored,
+        "uid": .ignored
     ])
 
     static let spec = Field.map([
@@ -43,7 +43,7 @@ enum ApplicationFields {
         "ignoreDifferences": unsupported("differences are compared by field ownership", unlessEmpty: true),
         "info": .warned("it is shown as it stands"),
         "revisionHistoryLimit": .warned("the ledger keeps every revision"),
-        "webhook": .map(["gitlab": .list(.map(["url": .string, "secret": .string]))]),
+        "webhook": .map(["gitlab": .list(.map(["url": .string, "secret": .string]))])
     ])
 
     static let source = Field.map([
@@ -54,7 +54,7 @@ enum ApplicationFields {
             "recurse": .bool,
             "include": .string,
             "exclude": .string,
-            "jsonnet": unsupported("Jsonnet is not rendered", unlessEmpty: true),
+            "jsonnet": unsupported("Jsonnet is not rendered", unlessEmpty: true)
         ]),
         "name": .warned("an application has one source"),
         "chart": unsupported("Helm charts are not rendered", unlessEmpty: true),
@@ -62,7 +62,7 @@ enum ApplicationFields {
         "kustomize": unsupported("Kustomize is not run"),
         "plugin": unsupported("plugins are not run"),
         "ref": unsupported("an application has one source", unlessEmpty: true),
-        "tagPrefix": unsupported("name the tag in targetRevision", unlessEmpty: true),
+        "tagPrefix": unsupported("name the tag in targetRevision", unlessEmpty: true)
     ])
 
     static let syncPolicy = Field.map([
@@ -71,9 +71,9 @@ enum ApplicationFields {
         "retry": .map([
             "limit": .integer,
             "refresh": .warned("a retry applies the commit of its first attempt"),
-            "backoff": .map(["duration": .duration, "factor": .integer, "maxDuration": .duration]),
+            "backoff": .map(["duration": .duration, "factor": .integer, "maxDuration": .duration])
         ]),
         "managedNamespaceMetadata": unsupported(
-            "put the Namespace with its labels among the manifests", unlessEmpty: true),
+            "put the Namespace with its labels among the manifests", unlessEmpty: true)
     ])
 }

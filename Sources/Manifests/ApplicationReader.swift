@@ -99,7 +99,8 @@ private struct Reading {
     private func name() throws(Failure) -> String {
         let name = text("metadata", "name")
         guard !name.isEmpty else { throw check.invalid(["metadata", "name"], "is missing") }
-        let isGood = name.utf8.count <= 253
+        let isGood =
+            name.utf8.count <= 253
             && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
                 !label.isEmpty && label.first != "-" && label.last != "-"
                     && label.utf8.allSatisfy {

@@ -17,7 +17,7 @@ enum ConfigurationFields {
             "jitter": .duration,
             "workers": .integer,
             "appParallelism": .integer,
-            "selfHealBackoff": .map(["initial": .duration, "factor": .integer, "maximum": .duration]),
+            "selfHealBackoff": .map(["initial": .duration, "factor": .integer, "maximum": .duration])
         ]),
         "git": .map([
             "timeout": .duration,
@@ -35,20 +35,20 @@ enum ConfigurationFields {
                     "tokenFile": .string,
                     "tokenEnv": .string,
                     "sshKey": .refused("may not stand in the configuration; use sshKeyFile", unlessEmpty: false),
-                    "sshKeyFile": .string,
-                ])),
+                    "sshKeyFile": .string
+                ]))
         ]),
         "clusters": .list(
             .map([
                 "name": .string, "server": .string, "kubeconfig": .string, "context": .string, "inCluster": .bool,
-                "token": .refused("may not stand in the configuration; use a kubeconfig", unlessEmpty: false),
+                "token": .refused("may not stand in the configuration; use a kubeconfig", unlessEmpty: false)
             ])),
         "webhooks": .map([
             "gitlab": .map(["secret": secret("secret"), "secretFile": .string, "secretEnv": .string]),
             "github": .map(["secret": secret("secret"), "secretFile": .string, "secretEnv": .string]),
-            "maxBodyBytes": .integer,
+            "maxBodyBytes": .integer
         ]),
         "logging": .map(["level": .string, "format": .string]),
-        "metrics": .map(["enabled": .bool]),
+        "metrics": .map(["enabled": .bool])
     ])
 }

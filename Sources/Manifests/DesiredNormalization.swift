@@ -56,7 +56,7 @@ public enum DesiredNormalization {
     /// Written by the server, or by another client for itself; a manifest that was exported has them all.
     private static let serverFields = [
         "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
-        "resourceVersion", "selfLink", "uid",
+        "resourceVersion", "selfLink", "uid"
     ]
     private static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -69,7 +69,8 @@ public enum DesiredNormalization {
         for field in serverFields where metadata.removeValue(forKey: field) != nil {
             warnings.append("metadata.\(field) is not applied")
         }
-        if case .object(var annotations) = metadata["annotations"], annotations.removeValue(forKey: lastApplied) != nil {
+        if case .object(var annotations) = metadata["annotations"], annotations.removeValue(forKey: lastApplied) != nil
+        {
             metadata["annotations"] = .object(annotations)
             warnings.append("the annotation \(lastApplied) is not applied")
         }

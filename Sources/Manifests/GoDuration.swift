@@ -4,7 +4,7 @@ enum GoDuration {
     static func milliseconds(_ text: String) -> Int64? {
         let units: [(String, Double)] = [
             ("ns", 1e-6), ("us", 1e-3), ("µs", 1e-3), ("μs", 1e-3), ("ms", 1), ("s", 1000), ("m", 60_000),
-            ("h", 3_600_000),
+            ("h", 3_600_000)
         ]
         if let seconds = Int64(text), !text.hasPrefix("+") { return bounded(Double(seconds) * 1000) }
         var rest = text[...]

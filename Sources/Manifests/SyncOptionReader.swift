@@ -40,7 +40,7 @@ struct SyncOptionReader {
         "SkipDryRunOnMissingResource=false": .same,
         "SkipDryRunOnMissingResource=true": .warned("there is no dry run before a sync"),
         "Validate=false": .warned("the API server always validates"),
-        "Validate=true": .same,
+        "Validate=true": .same
     ]
 
     static var names: [String] { known.keys.sorted() }

@@ -90,7 +90,8 @@ struct YAMLEventParser: ~Copyable {
 
     /// The reader knows only an offset, and reads ahead of the scanner, so that no mark can be used.
     private func readerError(_ problem: String, offset: Int) -> Failure {
-        let isUTF16 = parser.pointee.encoding == YAML_UTF16LE_ENCODING || parser.pointee.encoding == YAML_UTF16BE_ENCODING
+        let isUTF16 =
+            parser.pointee.encoding == YAML_UTF16LE_ENCODING || parser.pointee.encoding == YAML_UTF16BE_ENCODING
         guard !isUTF16, offset <= input.count else { return Failure(.yamlInvalid, "\(file): \(problem)") }
         let (line, column) = TextPosition.of(offset, in: input)
         let isText = problem.hasPrefix("control")

@@ -55,7 +55,8 @@ struct YAMLNameTable {
         var hash: UInt32 = 2_166_136_261
         for byte in text { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
         let slot = Int((hash ^ hash >> 8) & 255)
-        let isSame = slots[slot].utf8.count == text.count
+        let isSame =
+            slots[slot].utf8.count == text.count
             && slots[slot].utf8.withContiguousStorageIfAvailable { $0.elementsEqual(text) } ?? false
         if isSame { return slots[slot] }
         let name = String(decoding: text, as: UTF8.self)

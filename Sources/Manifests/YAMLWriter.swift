@@ -75,7 +75,8 @@ private struct YAMLWriter {
         guard string.utf8.contains(UInt8(ascii: "\n")), let first = string.utf8.first(where: { $0 != 0x0A }),
             first != UInt8(ascii: " "), first != UInt8(ascii: "\t")
         else { return false }
-        return string.utf8.first != 0x0A && string.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || isPrintable($0) }
+        return string.utf8.first != 0x0A
+            && string.unicodeScalars.allSatisfy { $0 == "\n" || $0 == "\t" || isPrintable($0) }
     }
 
     private static func scalar(_ value: JSON) -> String {
@@ -132,7 +133,8 @@ private struct YAMLWriter {
 
     /// Dates and base-60 numbers: strings to Kubernetes, something else to other readers of YAML 1.1.
     private static func looksLikeTimeElsewhere(_ string: String) -> Bool {
-        guard let first = string.utf8.first, UInt8(ascii: "0")...UInt8(ascii: "9") ~= first || first == UInt8(ascii: "+")
+        guard let first = string.utf8.first,
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= first || first == UInt8(ascii: "+")
         else { return false }
         return string.utf8.allSatisfy {
             UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || ":-+._ TZtz".utf8.contains($0)

@@ -1,10 +1,11 @@
 import FoundationEssentials
 import Hummingbird
+import Logging
 public import Shiplog
 
 /// A small Kubernetes API server in this process, for demonstrations and tests. It runs no containers.
 ///
-/// It speaks plain HTTP on a loopback address. What it does and does not do stands in `docs/sandbox.md`.
+/// It speaks plain HTTP on a loopback address.
 public final class SandboxServer: Sendable {
     private let machine: Machine
     private let options: SandboxOptions
@@ -39,12 +40,15 @@ public final class SandboxServer: Sendable {
                 remedy: "use 127.0.0.1")
         }
         let machine = machine
+        // The web server reports each connection that ends with it as an error.
+        var logger = options.logger
+        logger.logLevel = .critical
         let application = Application(
             responder: HTTPFront(machine: machine, token: token),
             configuration: ApplicationConfiguration(
                 address: .hostname(host == "localhost" ? "127.0.0.1" : host, port: port), serverName: nil),
             onServerRunning: { channel in await onListening(channel.localAddress?.port ?? port) },
-            logger: options.logger)
+            logger: logger)
         try await withTaskCancellationHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await machine.runControllers() }

@@ -29,6 +29,9 @@ struct WorkQueue: Sendable {
     /// Puts an item in at a time; the earliest of several counts. Milliseconds of the controllers' clock.
     mutating func add(_ item: Item, at due: Int64) { timers[item] = min(timers[item] ?? due, due) }
 
+    /// Takes an item's timer away.
+    mutating func cancel(_ item: Item) { timers[item] = nil }
+
     mutating func next() -> Item? {
         guard start < items.count else { return nil }
         let item = items[start]

@@ -81,7 +81,7 @@ public struct ApplyOrder: Sendable, Hashable, Comparable {
         "PersistentVolumeClaim", "CustomResourceDefinition", "ClusterRole", "ClusterRoleList", "ClusterRoleBinding",
         "ClusterRoleBindingList", "Role", "RoleList", "RoleBinding", "RoleBindingList", "Service", "DaemonSet", "Pod",
         "ReplicationController", "ReplicaSet", "Deployment", "HorizontalPodAutoscaler", "StatefulSet", "Job", "CronJob",
-        "IngressClass", "Ingress", "APIService",
+        "IngressClass", "Ingress", "APIService"
     ]
     private static let ranks = Dictionary(
         uniqueKeysWithValues: kinds.enumerated().map { ($0.element, $0.offset - kinds.count) })

@@ -37,7 +37,7 @@ public struct ListKeys: Sendable {
         "", "apps", "batch", "autoscaling", "policy", "extensions", "networking.k8s.io", "rbac.authorization.k8s.io",
         "storage.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "admissionregistration.k8s.io",
         "coordination.k8s.io", "discovery.k8s.io", "scheduling.k8s.io", "node.k8s.io", "events.k8s.io",
-        "certificates.k8s.io", "flowcontrol.apiserver.k8s.io",
+        "certificates.k8s.io", "flowcontrol.apiserver.k8s.io"
     ]
 
     /// - Parameter fields: member names from the top, elements of lists left out.
@@ -57,7 +57,8 @@ public struct ListKeys: Sendable {
         switch (kind.kind, last) {
         // A workload's label selector, a Service's and a ReplicationController's plain one.
         case ("Deployment", "selector"), ("ReplicaSet", "selector"), ("StatefulSet", "selector"),
-            ("DaemonSet", "selector"), ("Job", "selector"), ("Service", "selector"), ("PodDisruptionBudget", "selector"),
+            ("DaemonSet", "selector"), ("Job", "selector"), ("Service", "selector"),
+            ("PodDisruptionBudget", "selector"),
             ("ReplicationController", "selector"), ("PersistentVolumeClaim", "selector"):
             return parent == "spec" ? .atomic : .granular
         case ("CronJob", "selector"): return fields == ["spec", "jobTemplate", "spec", "selector"] ? .atomic : .granular
@@ -93,7 +94,7 @@ public struct ListKeys: Sendable {
 
     private static let metadata: [String: ListShape] = [
         "metadata.finalizers": .set,
-        "metadata.ownerReferences": .map(keys: ["uid"], defaults: [:]),
+        "metadata.ownerReferences": .map(keys: ["uid"], defaults: [:])
     ]
 
     private static let podLists: [String: ListShape] = [
@@ -108,7 +109,7 @@ public struct ListKeys: Sendable {
         "hostAliases": .map(keys: ["ip"], defaults: [:]),
         "topologySpreadConstraints": .map(keys: ["topologyKey", "whenUnsatisfiable"], defaults: [:]),
         "schedulingGates": byName,
-        "resourceClaims": byName,
+        "resourceClaims": byName
     ]
 
     private static let atomicPodMaps: Set<String> = [
@@ -120,7 +121,7 @@ public struct ListKeys: Sendable {
         "topologySpreadConstraints.labelSelector", "volumes.ephemeral.volumeClaimTemplate.spec.selector",
         "volumes.ephemeral.volumeClaimTemplate.spec.dataSource", "volumes.csi.nodePublishSecretRef",
         "volumes.cephfs.secretRef", "volumes.rbd.secretRef", "volumes.iscsi.secretRef", "volumes.flexVolume.secretRef",
-        "volumes.scaleIO.secretRef", "volumes.storageos.secretRef", "volumes.cinder.secretRef",
+        "volumes.scaleIO.secretRef", "volumes.storageos.secretRef", "volumes.cinder.secretRef"
     ]
 
     /// Kind and fields; kinds have different names across Kubernetes' own groups, or the same lists where not.
@@ -134,7 +135,7 @@ public struct ListKeys: Sendable {
         "ValidatingAdmissionPolicy:spec.matchConditions": byName,
         "ValidatingAdmissionPolicy:spec.variables": byName,
         "CSINode:spec.drivers": byName,
-        "Node:spec.podCIDRs": .set,
+        "Node:spec.podCIDRs": .set
     ]
 }
 
@@ -148,7 +149,7 @@ enum KnownFields {
         if last == "value" { return parent == "target" }
         return [
             "limits", "requests", "capacity", "hard", "overhead", "min", "max", "default", "defaultRequest",
-            "maxLimitRequestRatio",
+            "maxLimitRequestRatio"
         ].contains(parent)
     }
 
@@ -172,10 +173,10 @@ enum KnownFields {
     }
 
     private static let zeroStrings: Set<String> = [
-        "subPath", "subPathExpr", "workingDir", "hostname", "subdomain", "nodeName", "description",
+        "subPath", "subPathExpr", "workingDir", "hostname", "subdomain", "nodeName", "description"
     ]
     private static let zeroBooleans: Set<String> = [
-        "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "paused", "publishNotReadyAddresses",
+        "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "paused", "publishNotReadyAddresses"
     ]
     private static let zeroIntegers: Set<String> = ["minReadySeconds", "initialDelaySeconds"]
 

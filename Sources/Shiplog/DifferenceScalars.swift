@@ -41,7 +41,7 @@ enum ScalarComparison {
 
     /// Maps whose members people name: no member has a default, and no server touches one.
     private static let freeMaps: Set<String> = [
-        "labels", "annotations", "matchLabels", "nodeSelector", "data", "binaryData", "stringData", "limits", "requests",
+        "labels", "annotations", "matchLabels", "nodeSelector", "data", "binaryData", "stringData", "limits", "requests"
     ]
 
     static func isFreeMap(_ fields: [String]) -> Bool {
@@ -62,7 +62,7 @@ enum ScalarComparison {
 enum ServerFields {
     private static let metadata: Set<String> = [
         "name", "namespace", "generateName", "managedFields", "resourceVersion", "generation", "creationTimestamp",
-        "deletionTimestamp", "deletionGracePeriodSeconds", "uid", "selfLink",
+        "deletionTimestamp", "deletionGracePeriodSeconds", "uid", "selfLink"
     ]
 
     static func stripped(_ object: JSON) -> JSON {

@@ -135,8 +135,10 @@ struct DifferenceWalk {
         switch schema.map(kind, place.fields) {
         case .granular: return
         case .atomic:
-            visitExtras(wanted, there, Place(
-                path: place.path, fields: place.fields, own: place.own, isExact: true, depth: place.depth))
+            visitExtras(
+                wanted, there,
+                Place(
+                    path: place.path, fields: place.fields, own: place.own, isExact: true, depth: place.depth))
         case .unknown:
             guard there.keys.contains(where: { wanted[$0] == nil }), !wanted.isEmpty else { return }
             // The record tells: an owner of a map of its own has the map, else its members.

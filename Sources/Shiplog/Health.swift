@@ -105,7 +105,9 @@ extension Health {
                 if live.annotations["argocd.argoproj.io/ignore-healthcheck"] == "true" { continue }
                 guard let health = assess(live), worst < health.status else { continue }
                 // A child application that is not known yet says nothing about its parent.
-                if live.gvk.group == "argoproj.io", live.gvk.kind == "Application", health.status == .unknown { continue }
+                if live.gvk.group == "argoproj.io", live.gvk.kind == "Application", health.status == .unknown {
+                    continue
+                }
                 worst = health.status
                 message = "\(part.key): " + (health.message ?? health.status.rawValue)
             }
@@ -130,7 +132,9 @@ struct StatusReader {
         self.path = path
     }
 
-    private func misfit(_ name: String, _ wanted: String) -> Misfit { Misfit(message: "\(path + name) is no \(wanted)") }
+    private func misfit(_ name: String, _ wanted: String) -> Misfit {
+        Misfit(message: "\(path + name) is no \(wanted)")
+    }
 
     private func member(_ name: String) -> JSON? {
         guard let member = value[name], !member.isNull else { return nil }

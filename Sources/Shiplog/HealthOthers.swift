@@ -9,7 +9,8 @@ extension Health {
     static func ingress(_ object: StatusReader, _ live: Resource) throws(StatusReader.Misfit) -> HealthAssessment {
         let addresses = object.value.at("status", "loadBalancer", "ingress")?.array ?? []
         return addresses.isEmpty
-            ? HealthAssessment(.progressing, "no load balancer has given it an address yet") : HealthAssessment(.healthy)
+            ? HealthAssessment(.progressing, "no load balancer has given it an address yet")
+            : HealthAssessment(.healthy)
     }
 
     static func volumeClaim(_ object: StatusReader, _ live: Resource) throws(StatusReader.Misfit) -> HealthAssessment {

@@ -10,7 +10,9 @@ extension Health {
             for container in containers {
                 let waiting = try container.object("state").object("waiting")
                 let reason = try waiting.string("reason")
-                guard reason.hasPrefix("Err") || reason.hasSuffix("Error") || reason.hasSuffix("BackOff") else { continue }
+                guard reason.hasPrefix("Err") || reason.hasSuffix("Error") || reason.hasSuffix("BackOff") else {
+                    continue
+                }
                 let message = try waiting.string("message")
                 reasons.append(message.isEmpty ? reason : message)
             }
@@ -28,7 +30,8 @@ extension Health {
             return HealthAssessment(.degraded)
         case "Running":
             guard restarts == "Always" else {
-                return HealthAssessment(restarts == "OnFailure" || restarts == "Never" ? .progressing : .unknown, message)
+                return HealthAssessment(
+                    restarts == "OnFailure" || restarts == "Never" ? .progressing : .unknown, message)
             }
             for condition in try status.objects("conditions") where try condition.string("type") == "Ready" {
                 guard try condition.string("status") == "True" else { break }

@@ -149,7 +149,8 @@ extension PlannedChange {
     private static func summary(of changes: [FieldChange]) -> String? {
         guard !changes.isEmpty else { return nil }
         let named = changes.prefix(3).map(\.path).joined(separator: ", ")
-        return changes.count > 3 ? named + " and \(changes.count - 3) more differ" : named + " differ" + (changes.count == 1 ? "s" : "")
+        return changes.count > 3
+            ? named + " and \(changes.count - 3) more differ" : named + " differ" + (changes.count == 1 ? "s" : "")
     }
 }
 

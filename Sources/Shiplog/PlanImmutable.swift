@@ -25,8 +25,10 @@ enum Immutable {
         case ("", "Service"): return isRefusedInService(change, fields, desired, live)
         case ("", "PersistentVolumeClaim"): return isRefusedInClaim(change, fields)
         case ("", "PersistentVolume"):
-            let sources: Set<String> = ["csi", "nfs", "hostPath", "local", "iscsi", "fc", "awsElasticBlockStore",
-                "gcePersistentDisk", "azureDisk", "azureFile", "cephfs", "rbd", "volumeMode"]
+            let sources: Set<String> = [
+                "csi", "nfs", "hostPath", "local", "iscsi", "fc", "awsElasticBlockStore",
+                "gcePersistentDisk", "azureDisk", "azureFile", "cephfs", "rbd", "volumeMode"
+            ]
             return fields.first == "spec" && fields.count > 1 && sources.contains(fields[1])
         case ("", "Secret"):
             if fields == ["type"] { return change.kind == .changed }
@@ -63,7 +65,8 @@ enum Immutable {
     private static func isRefusedInClaim(_ change: FieldChange, _ fields: [String]) -> Bool {
         guard fields.first == "spec", fields.count > 1 else { return false }
         if fields == ["spec", "resources", "requests", "storage"] {
-            guard let wanted = change.desired.flatMap({ Quantity($0) }), let there = change.live.flatMap({ Quantity($0) })
+            guard let wanted = change.desired.flatMap({ Quantity($0) }),
+                let there = change.live.flatMap({ Quantity($0) })
             else { return false }
             return wanted < there
         }

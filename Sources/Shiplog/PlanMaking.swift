@@ -66,7 +66,9 @@ struct Planner {
     private func unreadable(_ resource: Resource, _ failure: Failure) -> PlannedAction {
         let isServed = failure.code != "cluster.kind-unknown" && failure.code != "cluster.version-not-served"
         if isServed || failure.isTransient { return .unknown(failure) }
-        if failure.code == "cluster.kind-unknown", desired.values.contains(where: { $0.definedKind == resource.gvk.groupKind }) {
+        if failure.code == "cluster.kind-unknown",
+            desired.values.contains(where: { $0.definedKind == resource.gvk.groupKind })
+        {
             return creation(of: resource)
         }
         return .cannot(failure)
@@ -135,7 +137,8 @@ struct Planner {
             case .unknown(let failure):
                 changes.append(
                     PlannedChange(
-                        .unknown(failure), key: key, gvk: GroupVersionKind(group: key.group, version: "", kind: key.kind),
+                        .unknown(failure), key: key,
+                        gvk: GroupVersionKind(group: key.group, version: "", kind: key.kind),
                         order: ApplyOrder(of: key, direction: .prune), desired: nil, live: nil))
             case .present(let object):
                 let ownership = Ownership.of(object, for: policy.owner)
@@ -155,7 +158,8 @@ struct Planner {
             guard let order = orders[object.key] else { continue }
             changes.append(
                 PlannedChange(
-                    removal(of: object, wipesAll: wipesAll), key: object.key, gvk: object.gvk, order: order, desired: nil,
+                    removal(of: object, wipesAll: wipesAll), key: object.key, gvk: object.gvk, order: order,
+                    desired: nil,
                     live: object))
         }
         return changes

@@ -125,7 +125,9 @@ extension TextDiff {
         }
         let (before, after) = (old[start..<oldEnd].map(number), new[start..<newEnd].map(number))
         var edits: [Edit] = (0..<start).map { .keep($0, $0) }
-        let middle = shortest(before, after, maximum: maximum) ?? before.indices.map { .remove($0) } + after.indices.map { .add($0) }
+        let middle =
+            shortest(before, after, maximum: maximum) ?? before.indices.map { .remove($0) }
+            + after.indices.map { .add($0) }
         for edit in middle {
             switch edit {
             case .keep(let left, let right): edits.append(.keep(left + start, right + start))

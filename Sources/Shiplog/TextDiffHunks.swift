@@ -99,7 +99,9 @@ extension TextDiff {
         func settle() {
             if removed.count == added.count {
                 for (left, right) in zip(removed, added) {
-                    guard let pair = refine(withoutBreak(old[left.line]), withoutBreak(new[right.line])) else { continue }
+                    guard let pair = refine(withoutBreak(old[left.line]), withoutBreak(new[right.line])) else {
+                        continue
+                    }
                     pieces[left.place] = pair.old
                     pieces[right.place] = pair.new
                 }

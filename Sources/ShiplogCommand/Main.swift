@@ -4,7 +4,6 @@ import LedgerStore
 import Hummingbird
 import HummingbirdTLS
 
-
 import NIOCertificateReloading
 import ServiceLifecycle
 

@@ -75,7 +75,9 @@ struct Bench: Sendable {
         namespace = "shiplog-check-" + String(UInt32.random(in: 0...UInt32.max), radix: 36)
         let object: JSON = [
             "apiVersion": "v1", "kind": "Namespace",
-            "metadata": ["name": .string(namespace), "annotations": ["shiplog.test/scenario": .string(scenario.rawValue)]],
+            "metadata": [
+                "name": .string(namespace), "annotations": ["shiplog.test/scenario": .string(scenario.rawValue)]
+            ]
         ]
         _ = try await cluster.apply(try Resource(object), as: try kind("v1", "Namespace"), WriteOptions())
     }
@@ -96,14 +98,14 @@ struct Bench: Sendable {
         try Resource([
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": ["name": .string(name), "namespace": .string(namespace), "labels": JSON(labels)],
-            "data": JSON(data),
+            "data": JSON(data)
         ])
     }
 
     func secret(_ name: String, _ data: [String: String]) throws -> Resource {
         try Resource([
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-            "metadata": ["name": .string(name), "namespace": .string(namespace)], "data": JSON(data),
+            "metadata": ["name": .string(name), "namespace": .string(namespace)], "data": JSON(data)
         ])
     }
 
@@ -115,9 +117,9 @@ struct Bench: Sendable {
                 "replicas": 0, "selector": ["matchLabels": ["app": .string(app)]],
                 "template": [
                     "metadata": ["labels": ["app": .string(app)]],
-                    "spec": ["containers": [["name": "main", "image": .string(image)]]],
-                ],
-            ],
+                    "spec": ["containers": [["name": "main", "image": .string(image)]]]
+                ]
+            ]
         ])
     }
 

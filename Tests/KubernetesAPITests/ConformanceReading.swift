@@ -16,7 +16,7 @@ extension Conformance {
             ("v1", "Secret", "secrets", true), ("v1", "Service", "services", true), ("v1", "Pod", "pods", true),
             ("apps/v1", "Deployment", "deployments", true), ("apps/v1", "StatefulSet", "statefulsets", true),
             ("batch/v1", "Job", "jobs", true), ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", false),
-            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false)
         ] {
             let served = try bench.kind(apiVersion, kind)
             #expect(served.plural == plural)
@@ -68,11 +68,15 @@ extension Conformance {
         let start = try await cluster.list(kind, namespace: bench.namespace, selector: "w=1").resourceVersion
         let seen = Events()
         let first = Task {
-            try await cluster.watch(kind, namespace: bench.namespace, selector: "w=1", after: start) { await seen.add($0) }
+            try await cluster.watch(kind, namespace: bench.namespace, selector: "w=1", after: start) {
+                await seen.add($0)
+            }
         }
-        _ = try await cluster.apply(try bench.configMap("one", ["k": "1"], labels: ["w": "1"]), as: kind, WriteOptions())
+        _ = try await cluster.apply(
+            try bench.configMap("one", ["k": "1"], labels: ["w": "1"]), as: kind, WriteOptions())
         _ = try await cluster.apply(try bench.configMap("unseen"), as: kind, WriteOptions())
-        _ = try await cluster.apply(try bench.configMap("one", ["k": "2"], labels: ["w": "1"]), as: kind, WriteOptions())
+        _ = try await cluster.apply(
+            try bench.configMap("one", ["k": "2"], labels: ["w": "1"]), as: kind, WriteOptions())
         try await bench.eventually("two events arrive") { await seen.changes.count >= 2 }
         first.cancel()
         let ending = await failure { try await first.value }
@@ -84,9 +88,13 @@ extension Conformance {
         _ = try await cluster.delete(kind, namespace: bench.namespace, name: "one", DeleteOptions())
         let rest = Events()
         let second = Task {
-            try await cluster.watch(kind, namespace: bench.namespace, selector: "w=1", after: version) { await rest.add($0) }
+            try await cluster.watch(kind, namespace: bench.namespace, selector: "w=1", after: version) {
+                await rest.add($0)
+            }
         }
-        try await bench.eventually("the deletion arrives") { await rest.changes.contains { $0.hasPrefix("deleted one") } }
+        try await bench.eventually("the deletion arrives") {
+            await rest.changes.contains { $0.hasPrefix("deleted one") }
+        }
         second.cancel()
         _ = await failure { try await second.value }
         #expect(await rest.changes.allSatisfy { !$0.hasPrefix("added") })
@@ -127,12 +135,12 @@ extension Conformance {
                         "schema": [
                             "openAPIV3Schema": [
                                 "type": "object",
-                                "properties": ["spec": ["type": "object", "properties": ["size": ["type": "integer"]]]],
+                                "properties": ["spec": ["type": "object", "properties": ["size": ["type": "integer"]]]]
                             ]
-                        ],
+                        ]
                     ]
-                ],
-            ],
+                ]
+            ]
         ])
         let cluster = bench.cluster
         _ = try await cluster.apply(definition, as: definitions, WriteOptions())
@@ -145,7 +153,7 @@ extension Conformance {
         if let kind = served {
             let gadget = try Resource([
                 "apiVersion": .string(gvk.apiVersion), "kind": "Gadget",
-                "metadata": ["name": "g", "namespace": .string(bench.namespace)], "spec": ["size": 3],
+                "metadata": ["name": "g", "namespace": .string(bench.namespace)], "spec": ["size": 3]
             ])
             // A real server may discover a kind a moment before it serves it.
             try await bench.eventually("the kind is served") {
@@ -154,7 +162,8 @@ extension Conformance {
             let got = try await cluster.get(kind, namespace: bench.namespace, name: "g")
             #expect(got?.object.at("spec", "size") == 3)
         }
-        _ = try await cluster.delete(definitions, namespace: "", name: "gadgets.\(group)", DeleteOptions(propagation: .background))
+        _ = try await cluster.delete(
+            definitions, namespace: "", name: "gadgets.\(group)", DeleteOptions(propagation: .background))
     }
 }
 

@@ -21,7 +21,8 @@ extension Conformance {
         let kind = try bench.configMaps
         _ = try await bench.cluster.apply(try bench.configMap("a", ["k": "1", "gone": "x"]), as: kind, WriteOptions())
         _ = try await bench.cluster.patch(
-            kind, namespace: bench.namespace, name: "a", .merge(["data": ["foreign": "y"]]), WriteOptions(fieldManager: "other"))
+            kind, namespace: bench.namespace, name: "a", .merge(["data": ["foreign": "y"]]),
+            WriteOptions(fieldManager: "other"))
         let after = try await bench.cluster.apply(try bench.configMap("a", ["k": "1"]), as: kind, WriteOptions())
         #expect(after.object["data"] == ["k": "1", "foreign": "y"])
     }
@@ -91,7 +92,7 @@ extension Conformance {
         let patched = try await cluster.patch(
             kind, namespace: namespace, name: "a",
             .json([
-                ["op": "test", "path": "/data/k", "value": "2"], ["op": "add", "path": "/data/y", "value": "z"],
+                ["op": "test", "path": "/data/k", "value": "2"], ["op": "add", "path": "/data/y", "value": "z"]
             ]), WriteOptions())
         #expect(patched.object["data"] == ["k": "2", "y": "z"])
         let absent = await failure {
@@ -103,8 +104,10 @@ extension Conformance {
         _ = try await cluster.apply(try bench.deployment("d", app: "d"), as: deployments, WriteOptions())
         let condition: JSON = ["type": "shiplog.test/Checked", "status": "True"]
         let status = try await cluster.patch(
-            deployments, namespace: namespace, name: "d", .mergeStatus(["status": ["conditions": [condition]]]), WriteOptions())
-        #expect((status.object.at("status", "conditions")?.array ?? []).contains { $0["type"] == "shiplog.test/Checked" })
+            deployments, namespace: namespace, name: "d", .mergeStatus(["status": ["conditions": [condition]]]),
+            WriteOptions())
+        #expect(
+            (status.object.at("status", "conditions")?.array ?? []).contains { $0["type"] == "shiplog.test/Checked" })
     }
 
     func immutable(_ bench: Bench) async throws {

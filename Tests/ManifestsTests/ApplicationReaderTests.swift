@@ -50,7 +50,9 @@ struct ApplicationReaderTests {
     func secret() throws {
         let text = Self.document(
             Self.base + "  webhook: {gitlab: [{url: u, secret: hunter2}]}\n",
-            metadata: "{name: web, annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"secret\":\"hunter2\"}'}}")
+            metadata:
+                "{name: web, annotations: {kubectl.kubernetes.io/last-applied-configuration: '{\"secret\":\"hunter2\"}'}}"
+        )
         let application = try read(text).application
         #expect(!application.document.canonicalString.contains("hunter2"))
         #expect(!"\(application)".contains("hunter2"))
@@ -63,7 +65,8 @@ struct ApplicationReaderTests {
 
     @Test("everything that is acted on is read")
     func whole() throws {
-        let (application, warnings) = try read("""
+        let (application, warnings) = try read(
+            """
             apiVersion: argoproj.io/v1alpha1
             kind: Application
             metadata:
@@ -126,12 +129,18 @@ struct ApplicationReaderTests {
 
     static let refused: [(String, String, String)] = [
         ("  source: {repoURL: a, path: p, helm: {}}\n", "application.unsupported", "spec.source.helm"),
-        ("  source: {repoURL: a, path: p, kustomize: {namePrefix: x}}\n", "application.unsupported", "spec.source.kustomize"),
+        (
+            "  source: {repoURL: a, path: p, kustomize: {namePrefix: x}}\n", "application.unsupported",
+            "spec.source.kustomize"
+        ),
         ("  source: {repoURL: a, path: p, plugin: {name: x}}\n", "application.unsupported", "spec.source.plugin"),
         ("  source: {repoURL: a, path: p, chart: x}\n", "application.unsupported", "spec.source.chart"),
         ("  source: {repoURL: a, path: p, ref: x}\n", "application.unsupported", "spec.source.ref"),
         ("  source: {repoURL: a, path: p, tagPrefix: x}\n", "application.unsupported", "spec.source.tagPrefix"),
-        ("  source: {repoURL: a, path: p, directory: {jsonnet: {libs: [x]}}}\n", "application.unsupported", "spec.source.directory.jsonnet"),
+        (
+            "  source: {repoURL: a, path: p, directory: {jsonnet: {libs: [x]}}}\n", "application.unsupported",
+            "spec.source.directory.jsonnet"
+        ),
         ("  source: {repoURL: 'oci://r/x', path: p}\n", "application.unsupported", "spec.source.repoURL"),
         ("  source: {repoURL: 'https://u:hunter2@h/x', path: p}\n", "application.invalid", "spec.source.repoURL"),
         ("  source: {repoURL: 'https://token@h/x', path: p}\n", "application.invalid", "spec.source.repoURL"),
@@ -141,27 +150,45 @@ struct ApplicationReaderTests {
         ("  source: {repoURL: a}\n", "application.invalid", "spec.source.path is missing"),
         ("  source: {repoURL: a, path: ../x}\n", "application.invalid", "spec.source.path"),
         ("  source: {repoURL: a, path: /x}\n", "application.invalid", "spec.source.path"),
-        ("  source: {repoURL: a, path: p, targetRevision: 1.0}\n", "application.invalid", "spec.source.targetRevision must be a string"),
-        ("  source: {repoURL: a, path: p, targetrevision: x}\n", "application.unknown-field", "spec.source.targetrevision"),
+        (
+            "  source: {repoURL: a, path: p, targetRevision: 1.0}\n", "application.invalid",
+            "spec.source.targetRevision must be a string"
+        ),
+        (
+            "  source: {repoURL: a, path: p, targetrevision: x}\n", "application.unknown-field",
+            "spec.source.targetrevision"
+        ),
         ("  source: {repoURL: a, path: p, directory: {include: '[a'}}\n", "application.invalid", "directory.include"),
-        ("  source: {repoURL: a, path: p, directory: {recurse: 'yes'}}\n", "application.invalid", "spec.source.directory.recurse must be true or false"),
+        (
+            "  source: {repoURL: a, path: p, directory: {recurse: 'yes'}}\n", "application.invalid",
+            "spec.source.directory.recurse must be true or false"
+        ),
         ("  source: 3\n", "application.invalid", "spec.source must be a map"),
         ("  sources: [{repoURL: a}]\n", "application.unsupported", "spec.sources"),
         ("  sourceHydrator: {}\n", "application.unsupported", "spec.sourceHydrator"),
         ("  ignoreDifferences: [{kind: x}]\n", "application.unsupported", "spec.ignoreDifferences"),
-        ("  syncPolicy: {managedNamespaceMetadata: {labels: {a: b}}}\n", "application.unsupported", "managedNamespaceMetadata"),
-        ("  syncPolicy: {syncOptions: [Replace=true]}\n", "application.unsupported", "spec.syncPolicy.syncOptions[0] is \"Replace=true\""),
+        (
+            "  syncPolicy: {managedNamespaceMetadata: {labels: {a: b}}}\n", "application.unsupported",
+            "managedNamespaceMetadata"
+        ),
+        (
+            "  syncPolicy: {syncOptions: [Replace=true]}\n", "application.unsupported",
+            "spec.syncPolicy.syncOptions[0] is \"Replace=true\""
+        ),
         ("  syncPolicy: {syncOptions: [A=b]}\n", "application.unknown-field", "spec.syncPolicy.syncOptions[0]"),
         ("  syncPolicy: {automatd: {}}\n", "application.unknown-field", "spec.syncPolicy.automatd"),
         ("  syncPolicy: {automated: true}\n", "application.invalid", "spec.syncPolicy.automated must be a map"),
         ("  syncPolicy: {retry: {limit: many}}\n", "application.invalid", "spec.syncPolicy.retry.limit"),
-        ("  syncPolicy: {retry: {backoff: {duration: soon}}}\n", "application.invalid", "retry.backoff.duration must be a duration"),
+        (
+            "  syncPolicy: {retry: {backoff: {duration: soon}}}\n", "application.invalid",
+            "retry.backoff.duration must be a duration"
+        ),
         ("  syncPolicy: {retry: {backoff: {factor: 0}}}\n", "application.invalid", "retry.backoff.factor"),
         ("  destination: {namespace: n}\n", "application.invalid", "spec.destination names no cluster"),
         ("  destination: {server: a, name: b}\n", "application.invalid", "spec.destination has both"),
         ("  webhook: {gitlab: [{url: u}]}\n", "application.invalid", "spec.webhook.gitlab[0].secret is missing"),
         ("  webhook: {github: []}\n", "application.unknown-field", "spec.webhook.github"),
-        ("  surprise: 1\n", "application.unknown-field", "spec.surprise"),
+        ("  surprise: 1\n", "application.unknown-field", "spec.surprise")
     ]
 
     @Test("what is not supported or not known is refused by its name, with its line", arguments: refused)
@@ -178,7 +205,8 @@ struct ApplicationReaderTests {
 
     @Test("empty forms of unsupported fields are harmless")
     func empties() throws {
-        let text = Self.document("""
+        let text = Self.document(
+            """
               source: {repoURL: a, path: p, chart: '', ref: '', helm: null, directory: {jsonnet: {}}}
               sources: []
               ignoreDifferences: []
@@ -215,10 +243,12 @@ struct ApplicationReaderTests {
                 == "did you mean CreateNamespace=true?")
     }
 
-    @Test("names are those of the API server", arguments: [
-        ("web", true), ("a.b-c", true), ("0", true), ("", false), ("Web", false), ("-a", false), ("a-", false),
-        ("a..b", false), ("a_b", false), ("a/b", false), (String(repeating: "a", count: 254), false),
-    ])
+    @Test(
+        "names are those of the API server",
+        arguments: [
+            ("web", true), ("a.b-c", true), ("0", true), ("", false), ("Web", false), ("-a", false), ("a-", false),
+            ("a..b", false), ("a_b", false), ("a/b", false), (String(repeating: "a", count: 254), false)
+        ])
     func appNames(name: String, isGood: Bool) throws {
         let text = Self.document(Self.base, metadata: "{name: '\(name)'}")
         #expect(((try? read(text)) != nil) == isGood)
@@ -235,7 +265,8 @@ struct ApplicationReaderTests {
     @Test("several documents and JSON are read, and a line counts in its own document")
     func documents() throws {
         let text = Self.document(Self.base) + "---\n" + Self.document(Self.base, metadata: "{name: second}")
-        #expect(try ApplicationReader.read(Array(text.utf8), file: "x.yaml").map(\.application.name) == ["web", "second"])
+        #expect(
+            try ApplicationReader.read(Array(text.utf8), file: "x.yaml").map(\.application.name) == ["web", "second"])
         let failure = try failure(text + "  extra: 1\n")
         #expect(failure.message.hasPrefix("app.yaml:14: spec.extra"), "\(failure)")
         let json = try #require(try yaml(Self.document(Self.base)).first)
@@ -243,10 +274,14 @@ struct ApplicationReaderTests {
         #expect(try ApplicationReader.read(json).application.name == "web")
     }
 
-    @Test("Go's durations", arguments: [
-        ("5s", 5000), ("3m0s", 180_000), ("1h30m", 5_400_000), ("1.5s", 1500), ("250ms", 250), ("30", 30_000), ("0", 0),
-        ("", nil), ("s", nil), ("5x", nil), ("-5s", nil), ("5s3", nil), ("1e9h", nil), ("999999999h", nil), ("..s", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        "Go's durations",
+        arguments: [
+            ("5s", 5000), ("3m0s", 180_000), ("1h30m", 5_400_000), ("1.5s", 1500), ("250ms", 250), ("30", 30_000),
+            ("0", 0),
+            ("", nil), ("s", nil), ("5x", nil), ("-5s", nil), ("5s3", nil), ("1e9h", nil), ("999999999h", nil),
+            ("..s", nil)
+        ] as [(String, Int64?)])
     func durations(text: String, milliseconds: Int64?) throws {
         let document = Self.document(Self.base + "  syncPolicy: {retry: {backoff: {duration: '\(text)'}}}\n")
         #expect((try? read(document))?.application.syncPolicy.retry?.initialMilliseconds == milliseconds)

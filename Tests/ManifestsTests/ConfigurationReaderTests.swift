@@ -25,7 +25,8 @@ struct ConfigurationReaderTests {
 
     @Test("every key is read")
     func whole() throws {
-        let configuration = try read("""
+        let configuration = try read(
+            """
             listen: "[::]:9000"
             behindProxy: true
             tls: {certificate: /c.pem, key: /k.pem}
@@ -69,11 +70,12 @@ struct ConfigurationReaderTests {
         expected.git.timeout = .seconds(20)
         expected.git.knownHosts = "/kh"
         #expect(configuration.git.credentials.map(\.url) == ["https://a", "https://b", "https://c", "ssh://git@d"])
-        #expect(configuration.git.credentials.map(\.kind) == [
-            .password(username: .plain("bot"), password: .file("/p")),
-            .password(username: .environment("U"), password: .environment("P")), .token(.file("/t")),
-            .sshKey(file: "/id"),
-        ])
+        #expect(
+            configuration.git.credentials.map(\.kind) == [
+                .password(username: .plain("bot"), password: .file("/p")),
+                .password(username: .environment("U"), password: .environment("P")), .token(.file("/t")),
+                .sshKey(file: "/id")
+            ])
         expected.git.credentials = configuration.git.credentials
         #expect(configuration.clusters.map(\.name) == ["here", "there"])
         #expect(configuration.clusters.map(\.server) == ["https://kubernetes.default.svc", nil])
@@ -91,10 +93,22 @@ struct ConfigurationReaderTests {
     static let refused: [(String, String, String)] = [
         ("\nlistn: x\n", "configuration.unknown-key", "shiplog.yaml:2: listn is no known field"),
         ("git:\n  timeout: 5s\n  credential: []\n", "configuration.unknown-key", "shiplog.yaml:3: git.credential "),
-        ("clusters:\n- name: a\n  kubeconfg: x\n", "configuration.unknown-key", "shiplog.yaml:3: clusters[0].kubeconfg "),
-        ("git:\n  credentials:\n  - url: a\n    password: hunter2\n", "configuration.secret-literal", "shiplog.yaml:4: git.credentials[0].password "),
-        ("git:\n  credentials:\n  - url: a\n    token: hunter2\n", "configuration.secret-literal", "token may not stand"),
-        ("webhooks:\n  gitlab:\n    secret: hunter2\n", "configuration.secret-literal", "shiplog.yaml:3: webhooks.gitlab.secret "),
+        (
+            "clusters:\n- name: a\n  kubeconfg: x\n", "configuration.unknown-key",
+            "shiplog.yaml:3: clusters[0].kubeconfg "
+        ),
+        (
+            "git:\n  credentials:\n  - url: a\n    password: hunter2\n", "configuration.secret-literal",
+            "shiplog.yaml:4: git.credentials[0].password "
+        ),
+        (
+            "git:\n  credentials:\n  - url: a\n    token: hunter2\n", "configuration.secret-literal",
+            "token may not stand"
+        ),
+        (
+            "webhooks:\n  gitlab:\n    secret: hunter2\n", "configuration.secret-literal",
+            "shiplog.yaml:3: webhooks.gitlab.secret "
+        ),
         ("clusters: [{name: a, token: hunter2}]\n", "configuration.secret-literal", "clusters[0].token"),
         ("listen: 8080\n", "configuration.invalid", "listen must be a string"),
         ("listen: localhost\n", "configuration.invalid", "listen must be a host and a port"),
@@ -108,16 +122,25 @@ struct ConfigurationReaderTests {
         ("git: {timeout: 0}\n", "configuration.invalid", "git.timeout must be more than zero"),
         ("git: {credentials: [{url: a}]}\n", "configuration.invalid", "git.credentials[0] needs either"),
         ("git: {credentials: [{url: a, tokenFile: t, sshKeyFile: k}]}\n", "configuration.invalid", "needs either"),
-        ("git: {credentials: [{url: a, tokenFile: t, tokenEnv: k}]}\n", "configuration.invalid", "has both tokenFile and tokenEnv"),
-        ("git: {credentials: [{url: 'https://u:hunter2@h', tokenFile: t}]}\n", "configuration.invalid", "git.credentials[0].url holds"),
+        (
+            "git: {credentials: [{url: a, tokenFile: t, tokenEnv: k}]}\n", "configuration.invalid",
+            "has both tokenFile and tokenEnv"
+        ),
+        (
+            "git: {credentials: [{url: 'https://u:hunter2@h', tokenFile: t}]}\n", "configuration.invalid",
+            "git.credentials[0].url holds"
+        ),
         ("clusters: [{name: a}]\n", "configuration.invalid", "needs either kubeconfig or inCluster"),
-        ("clusters: [{name: a, inCluster: true}, {name: a, inCluster: true}]\n", "configuration.invalid", "clusters[1].name"),
+        (
+            "clusters: [{name: a, inCluster: true}, {name: a, inCluster: true}]\n", "configuration.invalid",
+            "clusters[1].name"
+        ),
         ("logging: {level: loud}\n", "configuration.invalid", "must be one of trace, debug, info, warning, error"),
         ("baseURL: ftp://x\n", "configuration.invalid", "baseURL"),
         ("webhooks: {maxBodyBytes: 1}\n", "configuration.invalid", "maxBodyBytes must be from"),
         ("[]\n", "configuration.invalid", "must be a map"),
         ("data: a\n---\ndata: b\n", "configuration.invalid", "shiplog.yaml:3: a second document"),
-        ("data: a\ndata: b\n", "manifest.yaml-invalid", "shiplog.yaml:2"),
+        ("data: a\ndata: b\n", "manifest.yaml-invalid", "shiplog.yaml:2")
     ]
 
     @Test("what cannot be meant is refused by name and line, and no secret is repeated", arguments: refused)

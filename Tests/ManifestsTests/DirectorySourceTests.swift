@@ -1,5 +1,5 @@
 import Manifests
-import Shiplog
+public import Shiplog
 import Testing
 
 @Suite("Directory sources")
@@ -8,11 +8,15 @@ struct DirectorySourceTests {
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: \(name)\ndata:\n  k: \(value)\n"
     }
 
-    private func render(_ files: [(String, String)], _ options: DirectoryOptions = DirectoryOptions()) throws -> Rendered {
+    private func render(_ files: [(String, String)], _ options: DirectoryOptions = DirectoryOptions()) throws
+        -> Rendered
+    {
         try DirectorySource(options).render(files: files.map { SourceFile(path: $0.0, bytes: Array($0.1.utf8)) })
     }
 
-    private func failure(_ files: [(String, String)], _ options: DirectoryOptions = DirectoryOptions()) throws -> Failure {
+    private func failure(_ files: [(String, String)], _ options: DirectoryOptions = DirectoryOptions()) throws
+        -> Failure
+    {
         try #require(throws: Failure.self) { try render(files, options) }
     }
 
@@ -59,11 +63,12 @@ struct DirectorySourceTests {
             kind: SecretList
             items: null
             """
-        let json = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"f\"}}\n"
+        let json =
+            "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"f\"}}\n"
             + "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"g\"}}"
         let rendered = try render([
             ("z/x.yaml", map("ignored, not recursive")), ("b.yaml", list), ("c.json", json),
-            ("a.yaml", "# head\n" + map("a") + "---\n" + map("b")),
+            ("a.yaml", "# head\n" + map("a") + "---\n" + map("b"))
         ])
         #expect(rendered.resources.map(\.name) == ["a", "b", "c", "d", "e", "f", "g"])
         #expect(rendered.warnings.isEmpty)
@@ -73,48 +78,66 @@ struct DirectorySourceTests {
 
     @Test("of two manifests of one object the last wins, and the warning names both places")
     func doubles() throws {
-        let rendered = try render([
-            ("b.yaml", map("web", "two")), ("a.yaml", map("other") + "---\n" + map("web", "one")),
-            ("a/z.yaml", map("web", "zero")),
-        ], DirectoryOptions(recurse: true))
+        let rendered = try render(
+            [
+                ("b.yaml", map("web", "two")), ("a.yaml", map("other") + "---\n" + map("web", "one")),
+                ("a/z.yaml", map("web", "zero"))
+            ], DirectoryOptions(recurse: true))
         #expect(rendered.resources.map(\.name) == ["other", "web"])
         #expect(rendered.resources.last?.object.at("data", "k") == "two")
-        #expect(rendered.warnings == [
-            "ConfigMap web stands twice, in a/z.yaml:1 and in a.yaml:8: the last one is used",
-            "ConfigMap web stands twice, in a.yaml:8 and in b.yaml:1: the last one is used",
-        ])
+        #expect(
+            rendered.warnings == [
+                "ConfigMap web stands twice, in a/z.yaml:1 and in a.yaml:8: the last one is used",
+                "ConfigMap web stands twice, in a.yaml:8 and in b.yaml:1: the last one is used"
+            ])
     }
 
     @Test("what is no manifest is ignored with a warning, but not among manifests")
     func foreign() throws {
         let rendered = try render([
             ("values.yaml", "image: nginx\n"), ("broken.yaml", "a: [1\n"), ("package.json", "{\"name\": \"x\"}"),
-            ("web.yaml", map("web")),
+            ("web.yaml", map("web"))
         ])
         #expect(rendered.resources.map(\.name) == ["web"])
         #expect(rendered.warnings.count == 3)
-        #expect(rendered.warnings.first?.hasPrefix("broken.yaml is no manifest and was ignored: broken.yaml:2:1: ") == true)
+        #expect(
+            rendered.warnings.first?.hasPrefix("broken.yaml is no manifest and was ignored: broken.yaml:2:1: ") == true)
         #expect(try failure([("a.yaml", map("a") + "---\nname: lost\n")]).message.hasPrefix("a.yaml:8: "))
         let helm = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n"
         #expect(try failure([("t.yaml", helm)]).message.hasPrefix("t.yaml:4:"))
-        #expect(try failure([("b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {}")]).code == "manifest.json-invalid")
+        #expect(
+            try failure([("b.json", "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"metadata\": {}")]).code
+                == "manifest.json-invalid")
     }
 
     @Test("a file that asks for it is skipped")
     func skipped() throws {
-        let rendered = try render([("a.yaml", "# +argocd:skip-file-rendering\n" + map("a") + ": broken"), ("b.yaml", map("b"))])
+        let rendered = try render([
+            ("a.yaml", "# +argocd:skip-file-rendering\n" + map("a") + ": broken"), ("b.yaml", map("b"))
+        ])
         #expect(rendered.resources.map(\.name) == ["b"])
         #expect(rendered.warnings.isEmpty)
     }
 
-    @Test("a manifest that is incomplete is refused with its place", arguments: [
-        ("apiVersion: v1\nkind: Pod\nmetadata: {}\n", "m.yaml:1: metadata.name of Pod is missing", "manifest.invalid"),
-        ("a: 1\n---\n\napiVersion: v1\nkind: Pod\n", "m.yaml:4: metadata.name", "manifest.invalid"),
-        ("apiVersion: 1\nkind: Pod\nmetadata: {name: a}\n", "m.yaml:1: apiVersion is missing or no string", "manifest.invalid"),
-        ("apiVersion: v1\nkind: Job\nmetadata: {generateName: a-}\n", "m.yaml:1: Job has metadata.generateName", "manifest.generate-name"),
-        ("apiVersion: v1\nkind: List\nitems: 3\n", "m.yaml:1: items of List is a number", "manifest.invalid"),
-        ("apiVersion: v1\nkind: List\nitems: [3]\n", "m.yaml:1: a manifest must be a map", "manifest.invalid"),
-    ])
+    @Test(
+        "a manifest that is incomplete is refused with its place",
+        arguments: [
+            (
+                "apiVersion: v1\nkind: Pod\nmetadata: {}\n", "m.yaml:1: metadata.name of Pod is missing",
+                "manifest.invalid"
+            ),
+            ("a: 1\n---\n\napiVersion: v1\nkind: Pod\n", "m.yaml:4: metadata.name", "manifest.invalid"),
+            (
+                "apiVersion: 1\nkind: Pod\nmetadata: {name: a}\n", "m.yaml:1: apiVersion is missing or no string",
+                "manifest.invalid"
+            ),
+            (
+                "apiVersion: v1\nkind: Job\nmetadata: {generateName: a-}\n", "m.yaml:1: Job has metadata.generateName",
+                "manifest.generate-name"
+            ),
+            ("apiVersion: v1\nkind: List\nitems: 3\n", "m.yaml:1: items of List is a number", "manifest.invalid"),
+            ("apiVersion: v1\nkind: List\nitems: [3]\n", "m.yaml:1: a manifest must be a map", "manifest.invalid")
+        ])
     func incomplete(text: String, message: String, code: String) throws {
         let failure = try failure([("m.yaml", text)])
         #expect(failure.message.hasPrefix(message), "\(failure)")
@@ -165,7 +188,8 @@ struct DesiredNormalizationTests {
 
     @Test("stringData is folded into data, where it wins")
     func secrets() throws {
-        let (resource, warnings) = try normalize("""
+        let (resource, warnings) = try normalize(
+            """
             apiVersion: v1
             kind: Secret
             metadata: {name: s}
@@ -173,7 +197,9 @@ struct DesiredNormalizationTests {
             stringData: {a: new, c: "grüß", d: "", e: }
             """)
         #expect(resource.object["stringData"] == nil)
-        #expect(resource.object["data"] == ["a": "bmV3", "keep": "a2VlcA==", "empty": "", "c": "Z3LDvMOf", "d": "", "e": ""])
+        #expect(
+            resource.object["data"] == ["a": "bmV3", "keep": "a2VlcA==", "empty": "", "c": "Z3LDvMOf", "d": "", "e": ""]
+        )
         #expect(warnings.isEmpty)
         let broken = try normalize("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {a: 3}}").resource
         #expect(broken.object["stringData"] == ["a": 3])
@@ -183,15 +209,21 @@ struct DesiredNormalizationTests {
 
     @Test("base64 is RFC 4648's")
     func base64() throws {
-        for (text, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")] {
-            let resource = try normalize("{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {a: \"\(text)\"}}").resource
+        for (text, encoded) in [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy")
+        ] {
+            let resource = try normalize(
+                "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {a: \"\(text)\"}}"
+            ).resource
             #expect(resource.object.at("data", "a") == .string(encoded))
         }
     }
 
     @Test("nulls, status and the server's own fields go; what had a value is named")
     func serverFields() throws {
-        let (resource, warnings) = try normalize("""
+        let (resource, warnings) = try normalize(
+            """
             apiVersion: apps/v1
             kind: Deployment
             metadata:
@@ -207,41 +239,56 @@ struct DesiredNormalizationTests {
               list: [null, {a: null}]
             status: {replicas: 3}
             """)
-        #expect(resource.object == [
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": ["name": "web", "namespace": "demo", "annotations": ["a": "b"]],
-            "spec": ["strategy": [:], "list": [nil, [:]]],
-        ] as JSON)
-        #expect(warnings == [
-            "apps/Deployment demo/web: status is not applied", "apps/Deployment demo/web: metadata.managedFields is not applied",
-            "apps/Deployment demo/web: metadata.resourceVersion is not applied", "apps/Deployment demo/web: metadata.uid is not applied",
-            "apps/Deployment demo/web: the annotation kubectl.kubernetes.io/last-applied-configuration is not applied",
-        ])
+        #expect(
+            resource.object == [
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": ["name": "web", "namespace": "demo", "annotations": ["a": "b"]],
+                "spec": ["strategy": [:], "list": [nil, [:]]]
+            ] as JSON)
+        #expect(
+            warnings == [
+                "apps/Deployment demo/web: status is not applied",
+                "apps/Deployment demo/web: metadata.managedFields is not applied",
+                "apps/Deployment demo/web: metadata.resourceVersion is not applied",
+                "apps/Deployment demo/web: metadata.uid is not applied",
+                "apps/Deployment demo/web: the annotation kubectl.kubernetes.io/last-applied-configuration is not applied"
+            ])
         #expect(try normalize("{apiVersion: v1, kind: Pod, metadata: {name: p}, status: {}}").warnings.isEmpty)
     }
 
-    @Test("of entries with one name in a pod's lists the last stays, with a warning", arguments: [
-        ("v1", "Pod", ["spec"]), ("apps/v1", "Deployment", ["spec", "template", "spec"]),
-        ("batch/v1", "CronJob", ["spec", "jobTemplate", "spec", "template", "spec"]),
-    ])
+    @Test(
+        "of entries with one name in a pod's lists the last stays, with a warning",
+        arguments: [
+            ("v1", "Pod", ["spec"]), ("apps/v1", "Deployment", ["spec", "template", "spec"]),
+            ("batch/v1", "CronJob", ["spec", "jobTemplate", "spec", "template", "spec"])
+        ])
     func doubles(apiVersion: String, kind: String, path: [String]) throws {
-        let pod = try #require(try yaml("""
-            containers:
-            - {name: app, image: old}
-            - name: app
-              image: new
-              env: [{name: A, value: 1}, {name: B, value: 2}, {name: A, value: 3}]
-              ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}, {containerPort: 80, protocol: TCP, name: http}]
-            volumes: [{name: v, emptyDir: {}}, {name: w}, {name: v, configMap: {name: c}}]
-            """).first)
+        let pod = try #require(
+            try yaml(
+                """
+                containers:
+                - {name: app, image: old}
+                - name: app
+                  image: new
+                  env: [{name: A, value: 1}, {name: B, value: 2}, {name: A, value: 3}]
+                  ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}, {containerPort: 80, protocol: TCP, name: http}]
+                volumes: [{name: v, emptyDir: {}}, {name: w}, {name: v, configMap: {name: c}}]
+                """
+            ).first)
         var object: JSON = ["apiVersion": .string(apiVersion), "kind": .string(kind), "metadata": ["name": "x"]]
         object.set(pod, at: path)
         let (resource, warnings) = DesiredNormalization.apply(try Resource(object))
         let result = try #require(resource.object.at(path[...]))
-        #expect(result["containers"] == [[
-            "name": "app", "image": "new", "env": [["name": "B", "value": 2], ["name": "A", "value": 3]],
-            "ports": [["containerPort": 80, "protocol": "UDP"], ["containerPort": 80, "protocol": "TCP", "name": "http"]],
-        ]])
+        #expect(
+            result["containers"] == [
+                [
+                    "name": "app", "image": "new", "env": [["name": "B", "value": 2], ["name": "A", "value": 3]],
+                    "ports": [
+                        ["containerPort": 80, "protocol": "UDP"],
+                        ["containerPort": 80, "protocol": "TCP", "name": "http"]
+                    ]
+                ]
+            ])
         #expect(result["volumes"] == [["name": "w"], ["name": "v", "configMap": ["name": "c"]]])
         #expect(warnings.count == 4)
         #expect(warnings.allSatisfy { $0.contains("the last one is used") && $0.contains(path.joined(separator: ".")) })
@@ -249,13 +296,14 @@ struct DesiredNormalizationTests {
 
     @Test("normalising twice changes nothing more")
     func idempotent() throws {
-        let once = try normalize("{apiVersion: v1, kind: Secret, metadata: {name: s, uid: x}, stringData: {a: b}, x: }").resource
+        let once = try normalize("{apiVersion: v1, kind: Secret, metadata: {name: s, uid: x}, stringData: {a: b}, x: }")
+            .resource
         let (twice, warnings) = DesiredNormalization.apply(once)
         #expect(twice == once)
         #expect(warnings.isEmpty)
     }
 }
 
-extension JSON: @retroactive ExpressibleByNilLiteral {
+extension JSON: ExpressibleByNilLiteral {
     public init(nilLiteral: ()) { self = .null }
 }

@@ -9,7 +9,7 @@ struct SchemaTests {
     func drift() throws {
         for (path, field) in [
             ("schema/application.schema.json", ApplicationFields.document),
-            ("schema/config.schema.json", ConfigurationFields.document),
+            ("schema/config.schema.json", ConfigurationFields.document)
         ] {
             let schema = try JSON(parsing: file(path))
             #expect(schema["$schema"] == "https://json-schema.org/draft/2020-12/schema")
@@ -22,7 +22,7 @@ struct SchemaTests {
         let schema = try JSON(parsing: file("schema/application.schema.json"))
         for path in [
             "examples/applications/my-app.yaml", "examples/applications/demo-app.yaml",
-            "examples/guestbook/application.yaml",
+            "examples/guestbook/application.yaml"
         ] {
             let documents = try YAML.read(file(path), file: path)
             #expect(documents.count == 1)
@@ -98,7 +98,9 @@ struct SchemaTests {
 struct GuestbookTests {
     private func render(_ version: String) throws -> [Resource] {
         let folder = "examples/guestbook/\(version)"
-        let files = try names(in: folder).map { SourceFile(path: "guestbook/\($0)", bytes: try file("\(folder)/\($0)")) }
+        let files = try names(in: folder).map {
+            SourceFile(path: "guestbook/\($0)", bytes: try file("\(folder)/\($0)"))
+        }
         let source = try DirectorySource(DirectoryOptions(path: "guestbook"))
         #expect(files.allSatisfy { source.matches(path: $0.path) })
         let rendered = try source.render(files: files)
@@ -115,18 +117,20 @@ struct GuestbookTests {
     func versions() throws {
         let all = try ["v1", "v2", "v3"].map(render)
         for resources in all {
-            #expect(resources.map(\.key.description) == [
-                "ConfigMap guestbook-config", "apps/Deployment guestbook-ui", "Service guestbook-ui",
-            ])
+            #expect(
+                resources.map(\.key.description) == [
+                    "ConfigMap guestbook-config", "apps/Deployment guestbook-ui", "Service guestbook-ui"
+                ])
             #expect(resources[1].object.at("spec", "progressDeadlineSeconds") == 10)
         }
         func image(_ resources: [Resource]) -> String? {
             resources[1].object.at("spec", "template", "spec", "containers")?.array?.first?["image"]?.string
         }
-        #expect(all.map(image) == [
-            "registry.example.com/guestbook:v1", "registry.example.com/guestbook:v2",
-            "registry.example.invalid/guestbook:v3-broken",
-        ])
+        #expect(
+            all.map(image) == [
+                "registry.example.com/guestbook:v1", "registry.example.com/guestbook:v2",
+                "registry.example.invalid/guestbook:v3-broken"
+            ])
         #expect(all.map { $0[1].object.at("spec", "replicas") } == [1, 3, 3])
         #expect(all[0][0] != all[1][0])
     }

@@ -32,7 +32,7 @@ struct YAMLErrorTests {
         ("- a\nb: 1\n", "test.yaml:2:1", "did not find expected"),
         ("a: b\n c: d\n", "test.yaml:2:3", "mapping values"),
         ("a: \u{1}\n", "test.yaml:1:4", "control characters"),
-        ("a: {{ .Values.x }}\n", "test.yaml:1:5", "a map or a list"),
+        ("a: {{ .Values.x }}\n", "test.yaml:1:5", "a map or a list")
     ]
 
     @Test("the message names file, line and column, and says what is wrong", arguments: broken)
@@ -79,7 +79,9 @@ struct YAMLLimitTests {
     /// Each is small and would grow to gigabytes.
     static let bombs: [String: String] = [
         "lists of lists": "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
-            + (1...12).map { "a\($0): &a\($0) [" + Array(repeating: "*a\($0 - 1)", count: 9).joined(separator: ",") + "]\n" }
+            + (1...12).map {
+                "a\($0): &a\($0) [" + Array(repeating: "*a\($0 - 1)", count: 9).joined(separator: ",") + "]\n"
+            }
             .joined(),
         "maps of maps": "a0: &a0 {x: 1}\n"
             + (1...40).map { "a\($0): &a\($0) {l: *a\($0 - 1), r: *a\($0 - 1)}\n" }.joined(),
@@ -94,7 +96,7 @@ struct YAMLLimitTests {
         "braces": String(repeating: "{a: ", count: 50_000),
         "dashes": String(repeating: "- ", count: 50_000) + "x",
         "questions": String(repeating: "? ", count: 50_000) + "x",
-        "indented": (0..<2000).map { String(repeating: " ", count: $0) + "a:\n" }.joined(),
+        "indented": (0..<2000).map { String(repeating: " ", count: $0) + "a:\n" }.joined()
     ]
 
     @Test("a bomb is refused by a limit, at once", arguments: bombs.keys.sorted())

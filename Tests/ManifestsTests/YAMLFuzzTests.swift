@@ -4,7 +4,8 @@ import Testing
 
 @Suite("YAML under mutation")
 struct YAMLFuzzTests {
-    static let alphabet = Array("{}[]:,-?&*!|>'\"%@`#~<= \n\t\r0x9a_.\\u{}".utf8) + [0, 0x1B, 0x7F, 0xC3, 0xFF, 0xEF, 0xBB, 0xBF]
+    static let alphabet =
+        Array("{}[]:,-?&*!|>'\"%@`#~<= \n\t\r0x9a_.\\u{}".utf8) + [0, 0x1B, 0x7F, 0xC3, 0xFF, 0xEF, 0xBB, 0xBF]
 
     @Test("thousands of damaged files are read or refused, never more; what is read can be written and read again")
     func mutations() throws {
@@ -33,7 +34,7 @@ struct YAMLFuzzTests {
             } catch {
                 refused += 1
                 #expect(error.code == .yamlInvalid || error.code == .yamlLimit, "round \(round): \(error)")
-                #expect(error.message.hasPrefix("f:") , "round \(round): \(error)")
+                #expect(error.message.hasPrefix("f:"), "round \(round): \(error)")
             }
         }
         #expect(readable > 500 && refused > 500, "\(readable) read, \(refused) refused: the mutations are one-sided")
@@ -66,7 +67,7 @@ struct YAMLWriteTests {
         let json: JSON = [
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "a", "labels": [:], "list": []],
             "data": ["script": "#!/bin/sh\necho hi\n", "port": "8080", "yes": "no", "plain": "a b", "ip": "10.0.0.1"],
-            "items": [["name": "x", "ports": [1, 2]], "text", [["nested"]]],
+            "items": [["name": "x", "ports": [1, 2]], "text", [["nested"]]]
         ]
         #expect(
             YAML.write(json) == """
@@ -125,9 +126,11 @@ struct YAMLWriteTests {
     }
 
     static let pieces = [
-        "a", "b", " ", "  ", "\n", "\n\n", "\t", "\r", ":", ": ", " #", "#", "-", "- ", "?", "? ", "'", "\"", "\\", "|", ">",
-        "%", "@", "`", "{", "}", "[", "]", ",", "&", "*", "!", "true", "no", "null", "~", "0", "1", "0x", "1e3", ".", "...",
-        "---", "<<", "=", "é", "漢", "😀", "\u{85}", "\u{2028}", "\u{FEFF}", "\u{0}", "\u{1B}", "\u{7F}", "\u{A0}", "x: y",
+        "a", "b", " ", "  ", "\n", "\n\n", "\t", "\r", ":", ": ", " #", "#", "-", "- ", "?", "? ", "'", "\"", "\\", "|",
+        ">",
+        "%", "@", "`", "{", "}", "[", "]", ",", "&", "*", "!", "true", "no", "null", "~", "0", "1", "0x", "1e3", ".",
+        "...",
+        "---", "<<", "=", "é", "漢", "😀", "\u{85}", "\u{2028}", "\u{FEFF}", "\u{0}", "\u{1B}", "\u{7F}", "\u{A0}", "x: y"
     ]
 
     static func string(_ generator: inout SeededGenerator) -> String {
@@ -140,11 +143,17 @@ struct YAMLWriteTests {
         switch Int.random(in: 0..<(depth > 0 ? 9 : 6), using: &generator) {
         case 0: return .null
         case 1: return .bool(Bool.random(using: &generator))
-        case 2: return .integer(Int64.random(in: .min ... .max, using: &generator) >> Int64.random(in: 0...63, using: &generator))
-        case 3: return .number(Double.random(in: -1...1, using: &generator) * ([1e-300, 1e-7, 1, 1e9, 1e25].randomElement(using: &generator) ?? 1))
+        case 2:
+            return .integer(
+                Int64.random(in: .min ... .max, using: &generator) >> Int64.random(in: 0...63, using: &generator))
+        case 3:
+            return .number(
+                Double.random(in: -1...1, using: &generator)
+                    * ([1e-300, 1e-7, 1, 1e9, 1e25].randomElement(using: &generator) ?? 1))
         case 4, 5: return .string(string(&generator))
         case 6:
-            return .array((0..<Int.random(in: 0...4, using: &generator)).map { _ in value(&generator, depth: depth - 1) })
+            return .array(
+                (0..<Int.random(in: 0...4, using: &generator)).map { _ in value(&generator, depth: depth - 1) })
         default:
             var members: [String: JSON] = [:]
             for _ in 0..<Int.random(in: 0...4, using: &generator) {

@@ -29,18 +29,21 @@ struct YAMLReadTests {
         ("010", 8), ("0755", 493), ("00", 0), ("-010", -8), ("08", 8), ("09.5", 9.5), ("0x", "0x"), ("0b2", "0b2"),
         ("0xG", "0xG"), ("_1", "_1"), ("+", "+"), ("--1", "--1"), ("1-1", "1-1"), ("-_1", -1),
         ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
-        ("9223372036854775808", .number(9_223_372_036_854_775_808)), ("18446744073709551615", .number(18_446_744_073_709_551_616)),
-        ("18446744073709551616", .number(18_446_744_073_709_551_616)), ("-9223372036854775809", .number(-9_223_372_036_854_775_808)),
+        ("9223372036854775808", .number(9_223_372_036_854_775_808)),
+        ("18446744073709551615", .number(18_446_744_073_709_551_616)),
+        ("18446744073709551616", .number(18_446_744_073_709_551_616)),
+        ("-9223372036854775809", .number(-9_223_372_036_854_775_808)),
         ("0xFFFFFFFFFFFFFFFFF", "0xFFFFFFFFFFFFFFFFF"),
         ("1.5", 1.5), ("-1.5", -1.5), ("+1.5", 1.5), (".5", 0.5), ("-.5", -0.5), ("1.", 1), ("1.0", 1), ("1e3", 1000),
-        ("1E+3", 1000), ("1.5e-3", 0.0015), ("12e03", 12000), (".e3", ".e3"), (".", "."), ("..", ".."), ("...5", "...5"),
+        ("1E+3", 1000), ("1.5e-3", 0.0015), ("12e03", 12000), (".e3", ".e3"), (".", "."), ("..", ".."),
+        ("...5", "...5"),
         ("1e", "1e"), ("1e400", "1e400"), ("1_0.5", 10.5), ("._5", "._5"), ("1.2.3", "1.2.3"), ("1,5", "1,5"),
         ("1e20", .number(1e20)), ("1e21", .number(1e21)),
         ("2001-01-01", "2001-01-01"), ("2001-12-14t21:59:43.10-05:00", "2001-12-14t21:59:43.10-05:00"),
         ("2001-12-14 21:59:43", "2001-12-14 21:59:43"), ("12:30:45", "12:30:45"), ("190:20", "190:20"),
         ("100m", "100m"), ("1Gi", "1Gi"), ("10.0.0.1", "10.0.0.1"), ("1.25.3", "1.25.3"), ("v1", "v1"), ("=", "="),
         ("'12'", "12"), ("\"true\"", "true"), ("'~'", "~"), ("\"\"", ""), ("e3", "e3"), ("f", "f"), ("t", "t"),
-        ("inf", "inf"), ("nan", "nan"), ("0.1", 0.1), ("1e-400", 0), ("Infinity", "Infinity"), ("0x1p3", "0x1p3"),
+        ("inf", "inf"), ("nan", "nan"), ("0.1", 0.1), ("1e-400", 0), ("Infinity", "Infinity"), ("0x1p3", "0x1p3")
     ]
 
     @Test("a plain scalar is what sigs.k8s.io/yaml makes of it", arguments: scalars)
@@ -49,9 +52,11 @@ struct YAMLReadTests {
         #expect(read == expected, "\(text) was read as \(String(describing: read))")
     }
 
-    @Test("infinite numbers and NaN are refused, as JSON has none", arguments: [
-        ".inf", ".Inf", ".INF", "+.inf", "-.INF", ".nan", ".NaN", ".NAN",
-    ])
+    @Test(
+        "infinite numbers and NaN are refused, as JSON has none",
+        arguments: [
+            ".inf", ".Inf", ".INF", "+.inf", "-.INF", ".nan", ".NaN", ".NAN"
+        ])
     func notJSON(text: String) throws {
         let failure = try yamlFailure("a: \(text)\n")
         #expect(failure.code == .yamlInvalid)
@@ -62,13 +67,17 @@ struct YAMLReadTests {
     func encodings() throws {
         let text = "name: Grüße\n"
         #expect(try YAML.read([0xEF, 0xBB, 0xBF] + text.utf8, file: "x").map(\.json) == [["name": "Grüße"]])
-        let little: [UInt8] = [0xFF, 0xFE] + text.utf16.flatMap { unit -> [UInt8] in [UInt8(unit & 0xFF), UInt8(unit >> 8)] }
+        let little: [UInt8] =
+            [0xFF, 0xFE] + text.utf16.flatMap { unit -> [UInt8] in [UInt8(unit & 0xFF), UInt8(unit >> 8)] }
         #expect(try YAML.read(little, file: "x").map(\.json) == [["name": "Grüße"]])
-        let big: [UInt8] = [0xFE, 0xFF] + text.utf16.flatMap { unit -> [UInt8] in [UInt8(unit >> 8), UInt8(unit & 0xFF)] }
+        let big: [UInt8] =
+            [0xFE, 0xFF] + text.utf16.flatMap { unit -> [UInt8] in [UInt8(unit >> 8), UInt8(unit & 0xFF)] }
         #expect(try YAML.read(big, file: "x").map(\.json) == [["name": "Grüße"]])
     }
 
-    @Test("nothing, blanks and comments give no document", arguments: ["", "\n", "# a\n", "---\n", "---\n---\n# b\n...\n"])
+    @Test(
+        "nothing, blanks and comments give no document", arguments: ["", "\n", "# a\n", "---\n", "---\n---\n# b\n...\n"]
+    )
     func empty(text: String) throws {
         #expect(try yaml(text).isEmpty)
     }

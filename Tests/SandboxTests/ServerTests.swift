@@ -131,12 +131,12 @@ import Testing
     func yaml() async throws {
         try await withSandbox { server, port in
             let wire = try Wire(port: port)
-            let body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {a: b}\n"
+            let body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {a: b}\n"
             wire.send(
-                "PATCH", configMaps + "/y?fieldManager=m",
+                "PATCH", configMaps + "/one?fieldManager=m",
                 headers: ["Content-Type: application/apply-patch+yaml", "Content-Length: \(body.utf8.count)", "Connection: close", "", body])
             #expect(await wire.read().hasPrefix("HTTP/1.1 201"))
-            #expect(await server.object(kind: "ConfigMap", namespace: "default", name: "y")?["data"] == ["a": "b"])
+            #expect(await server.object(kind: "ConfigMap", namespace: "default", name: "one")?["data"] == ["a": "b"])
         }
     }
 

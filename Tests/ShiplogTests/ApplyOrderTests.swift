@@ -10,7 +10,8 @@ import Testing
         for list in [resources, resources.reversed()] {
             let orders = isPrune ? ApplyOrder.pruneOrders(of: list) { _ in nil } : ApplyOrder.orders(of: list)
             let sorted = orders.sorted { $0.value < $1.value }.map { key, order in
-                key.description + (order.phase == .sync ? "" : " \(order.phase)") + (order.wave == 0 ? "" : " @\(order.wave)")
+                key.description + (order.phase == .sync ? "" : " \(order.phase)")
+                    + (order.wave == 0 ? "" : " @\(order.wave)")
             }
             #expect(sorted == (try json.texts("order")))
         }
@@ -25,11 +26,14 @@ import Testing
             try Resource([
                 "apiVersion": "v1", "kind": .string(kind),
                 "metadata": [
-                    "name": .string(name), "annotations": wave.map { ["argocd.argoproj.io/sync-wave": .string($0)] } ?? .null,
-                ],
+                    "name": .string(name),
+                    "annotations": wave.map { ["argocd.argoproj.io/sync-wave": .string($0)] } ?? .null
+                ]
             ])
         }
-        let (first, second) = (ApplyOrder(of: try resource("ConfigMap", "a")), ApplyOrder(of: try resource("ConfigMap", "b")))
+        let (first, second) = (
+            ApplyOrder(of: try resource("ConfigMap", "a")), ApplyOrder(of: try resource("ConfigMap", "b"))
+        )
         #expect(first.isSameStep(as: second))
         #expect(!first.isSameStep(as: ApplyOrder(of: try resource("Secret", "a"))))
         #expect(!first.isSameStep(as: ApplyOrder(of: try resource("ConfigMap", "a", wave: "1"))))

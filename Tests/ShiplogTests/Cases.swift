@@ -15,10 +15,13 @@ struct Case: Sendable, CustomTestStringConvertible, CustomStringConvertible {
 
     /// The files of a folder, by name.
     static func all(in folder: String) -> [Case] {
-        let place = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Cases/\(folder)")
+        let place = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+            "Cases/\(folder)")
         let names = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
         return names.sorted().compactMap { name in
-            guard let text = try? String(contentsOf: place.appendingPathComponent(name), encoding: .utf8) else { return nil }
+            guard let text = try? String(contentsOf: place.appendingPathComponent(name), encoding: .utf8) else {
+                return nil
+            }
             return Case(name: name, text: text)
         }
     }
@@ -26,7 +29,8 @@ struct Case: Sendable, CustomTestStringConvertible, CustomStringConvertible {
     /// One file of a table: lines of cells between bars; the first line names the columns, `#` starts a comment.
     static func table(_ file: String) throws -> [[String]] {
         let place = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Cases/\(file)")
-        return try String(contentsOf: place, encoding: .utf8).split(separator: "\n").filter { !$0.hasPrefix("#") }.dropFirst()
+        return try String(contentsOf: place, encoding: .utf8).split(separator: "\n").filter { !$0.hasPrefix("#") }
+            .dropFirst()
             .map { line in
                 line.split(separator: "|", omittingEmptySubsequences: false).map {
                     $0.trimmingCharacters(in: .whitespaces)

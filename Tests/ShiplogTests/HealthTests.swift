@@ -18,10 +18,11 @@ import Testing
         #expect(Health.aggregate([]).status == .healthy)
     }
 
-    private static func part(_ kind: String, _ status: JSON, annotations: [String: String] = [:]) throws -> Health.Part {
+    private static func part(_ kind: String, _ status: JSON, annotations: [String: String] = [:]) throws -> Health.Part
+    {
         let resource = try Resource([
             "apiVersion": "v1", "kind": .string(kind), "status": status,
-            "metadata": ["name": "a", "annotations": JSON(annotations)],
+            "metadata": ["name": "a", "annotations": JSON(annotations)]
         ])
         return Health.Part(key: resource.key, state: .present(resource))
     }
@@ -39,7 +40,7 @@ import Testing
         let parts = [
             try Self.part("PersistentVolumeClaim", ["phase": "Pending"]),
             try Self.part("PersistentVolumeClaim", ["phase": "Lost"]),
-            try Self.part("PersistentVolumeClaim", ["phase": "Bound"]),
+            try Self.part("PersistentVolumeClaim", ["phase": "Bound"])
         ]
         let (status, message) = Health.aggregate(parts)
         #expect(status == .degraded)
@@ -50,7 +51,7 @@ import Testing
         let failure = Failure(.clusterForbidden, "forbidden")
         let parts = [
             Health.Part(key: Self.key, state: .unknown(failure)),
-            try Self.part("PersistentVolumeClaim", ["phase": "Lost"]),
+            try Self.part("PersistentVolumeClaim", ["phase": "Lost"])
         ]
         #expect(Health.aggregate(parts).status == .unknown)
         #expect(Health.aggregate(parts).message == "Pod m: forbidden")

@@ -49,8 +49,12 @@ import Testing
         let desired = try json.resources("desired").map { Ownership.mark($0, as: owner) }
         var live: [ResourceKey: LiveState] = [:]
         for resource in desired { live[resource.key] = .absent }
-        for resource in try json.resources("ours") { live[resource.key] = .present(Ownership.mark(resource, as: owner)) }
-        for resource in try json.resources("others") { live[resource.key] = .present(Ownership.mark(resource, as: other)) }
+        for resource in try json.resources("ours") {
+            live[resource.key] = .present(Ownership.mark(resource, as: owner))
+        }
+        for resource in try json.resources("others") {
+            live[resource.key] = .present(Ownership.mark(resource, as: other))
+        }
         for resource in try json.resources("unmarked") { live[resource.key] = .present(resource) }
         for var resource in try json.resources("argo") {
             resource.set(
@@ -74,12 +78,13 @@ import Testing
         Ownership.mark(
             try Resource([
                 "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": .string(name), "namespace": "demo"],
-                "data": ["v": .string(value)],
+                "data": ["v": .string(value)]
             ]), as: try owner.get("owner"))
     }
 
     @Test("a desired object that nobody looked at is unknown, not absent") func notLookedAt() throws {
-        let plan = Plan.make(desired: [try Self.configMap("a")], live: [:], policy: PlanPolicy(owner: try Self.owner.get("")))
+        let plan = Plan.make(
+            desired: [try Self.configMap("a")], live: [:], policy: PlanPolicy(owner: try Self.owner.get("")))
         #expect(plan.syncStatus == .unknown)
         #expect(!plan.hasChanges)
     }
@@ -96,7 +101,8 @@ import Testing
         var policy = PlanPolicy(owner: try Self.owner.get(""))
         (policy.prune, policy.allowEmpty, policy.confirmDestructive, policy.replace) = (true, true, true, true)
         let key = try Self.configMap("a").key
-        let plan = Plan.make(desired: [], live: [key: .unknown(Failure(.clusterUnreachable, "no answer"))], policy: policy)
+        let plan = Plan.make(
+            desired: [], live: [key: .unknown(Failure(.clusterUnreachable, "no answer"))], policy: policy)
         #expect(!plan.hasChanges)
         #expect(plan.syncStatus == .unknown)
     }
@@ -119,10 +125,11 @@ import Testing
         let plan = Plan.make(
             desired: [desired], live: [live.key: .present(live)], policy: PlanPolicy(owner: try Self.owner.get("")))
         #expect(plan.contestants == ["operator"])
-        #expect(plan.text(showsFields: true) == """
-            ~ update ConfigMap demo/a: data.v differs
-                data.v: "2" -> "1" (operator)
+        #expect(
+            plan.text(showsFields: true) == """
+                ~ update ConfigMap demo/a: data.v differs
+                    data.v: "2" -> "1" (operator)
 
-            """)
+                """)
     }
 }

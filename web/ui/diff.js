@@ -23,6 +23,7 @@ function resourceDiff(diff, isOpen) {
     const paint = () => {
         if (body.firstChild) return;
         body.append(diff.hunks.length ? h("table.lines", {"aria-label": "Difference of " + diff.kind + " " + diff.name},
+            h("colgroup", h("col.at"), h("col.at"), h("col")),
             h("thead.hide", h("tr", ["Old line", "New line", "Text"].map((text) => h("th", {scope: "col", role: "columnheader"}, text)))),
             diff.hunks.map((hunk, index) => h("tbody",
                 index || hunk.oldStart > 1 ? h("tr.jump", h("td", {colspan: "3"}, "line " + hunk.newStart)) : null, hunkRows(hunk))))

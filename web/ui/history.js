@@ -182,15 +182,15 @@ function revisionRow(revision, name) {
         h("th", {scope: "row", role: "rowheader", class: "tight", "data-label": "Revision"},
             revisionLink(revision.sequence, {data: {row: String(revision.sequence)}})),
         cell("Time", {class: "tight"}, time(revision.recordedAt, "clock")),
-        name ? null : cell("Application", null, h("a", {href: applicationAddress(revision.application.name)}, revision.application.name)),
+        name ? null : cell("Application", {class: "app"}, h("a", {href: applicationAddress(revision.application.name)}, revision.application.name)),
         cell("What", {class: "what"},
             h("div.line", badge(revision.kind, kindWords(revision)), " ",
                 revision.source?.commit ? [commit(revision.source.commit.id, revision.source.repository), " ", subject(revision.source.commit.subject)] : null),
             failed && revision.error ? h("div.sub.error", h("bdi", revision.error.message)) : null, said),
         cell("Result", {class: "result"}, h("div.line", badge(revision.outcome), " ", counts(revision.counts)),
             h("div.sub.states", badge(revision.sync), " ", badge(revision.health))),
-        cell("Who", null, person(revision.actor), h("div.sub", causeWords[revision.cause] ?? revision.cause)),
-        cell("Took", {class: "num tight"}, duration(revision.durationMs)));
+        cell("Who", {class: "whom"}, person(revision.actor), h("div.sub", causeWords[revision.cause] ?? revision.cause)),
+        cell("Took", {class: "num tight took"}, duration(revision.durationMs)));
 }
 
 function kindWords(revision) {

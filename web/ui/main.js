@@ -138,7 +138,7 @@ const theme = h("button.tool", {type: "button", onclick: () => {
     applyTheme();
     paintTools();
 }});
-const help = h("button.tool", {type: "button", "aria-label": "Keyboard shortcuts and about", title: "Keyboard shortcuts and about (?)",
+const help = h("button.tool.help", {type: "button", "aria-label": "Keyboard shortcuts and about", title: "Keyboard shortcuts and about (?)",
     onclick: showHelp}, icon("keys"));
 const who = h("span.who");
 

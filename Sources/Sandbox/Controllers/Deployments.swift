@@ -225,7 +225,7 @@ extension ClusterState {
             deployment.condition("Progressing")?["reason"] == "ProgressDeadlineExceeded"
             && deployment.at("status", "observedGeneration") == deployment.at("metadata", "generation")
         let isExpired = !isComplete && (wasExpired || clock.now.milliseconds >= due)
-        if !isComplete, !isExpired { work.add(.object(key), at: due) }
+        if isComplete || isExpired { work.cancel(.object(key)) } else { work.add(.object(key), at: due) }
         let isPaused = deployment.at("spec", "paused") == true
         let setName = current?.name ?? deployment.name
         write(key, by: Self.controllerManager, status: true, clock) { deployment in

@@ -1,0 +1,56 @@
+import GRDB
+public import Shiplog
+
+/// A resource that an application applied once and that is not confirmed gone.
+public struct InventoryItem: Sendable, Hashable {
+    public let key: ResourceKey
+    /// As last applied.
+    public let apiVersion: String
+    /// The attempt or revision that first put it in, since it was last gone.
+    public let first: SequenceNumber
+    /// The attempt or revision that last named it as applied.
+    public let last: SequenceNumber
+
+    public init(key: ResourceKey, apiVersion: String, first: SequenceNumber, last: SequenceNumber) {
+        self.key = key
+        self.apiVersion = apiVersion
+        self.first = first
+        self.last = last
+    }
+}
+
+extension Ledger {
+    /// What an application ever applied and is not confirmed gone: what must be watched, and may be pruned. By key.
+    public func inventory(of uid: ApplicationUID) async throws(Failure) -> [InventoryItem] {
+        try await read("reading an inventory") { db in
+            let statement = try db.cachedStatement(
+                sql: """
+                    SELECT api_group, kind, namespace, name, api_version, first, last FROM inventory
+                    WHERE application = ? ORDER BY api_group, kind, namespace, name
+                    """)
+            return try Row.fetchAll(statement, arguments: [uid.value]).map { row in
+                guard let first = SequenceNumber(row["first"] as Int64), let last = SequenceNumber(row["last"] as Int64)
+                else { throw Failure.corrupt("an inventory names no sequence") }
+                return InventoryItem(
+                    key: ResourceKey(
+                        group: row["api_group"], kind: row["kind"], namespace: row["namespace"], name: row["name"]),
+                    apiVersion: row["api_version"], first: first, last: last)
+            }
+        }
+    }
+
+    /// Records that resources were seen to be gone from the cluster, and takes them out of the inventory.
+    /// - Parameter event: what is recorded; the application and the keys are added to it.
+    @discardableResult
+    public func setInventoryGone(
+        _ keys: [ResourceKey], of uid: ApplicationUID, event: Event
+    ) async throws(Failure) -> SequenceNumber {
+        try await writer.write { transaction in
+            var event = event
+            event.application = try transaction.application(uid)
+            let sequence = try transaction.append(try EntryFormat1.draft(event, gone: keys), to: .event)
+            for key in keys { try transaction.takeFromInventory(key, of: uid.value) }
+            return sequence
+        }
+    }
+}

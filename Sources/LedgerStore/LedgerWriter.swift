@@ -1,0 +1,264 @@
+import GRDB
+import Shiplog
+import Synchronization
+
+/// The one writer: appends queue up while a transaction is being made durable, and the next transaction takes them all.
+///
+/// It runs on its connection's own serial queue, never on a caller's task: cancelling a caller cancels nothing. Each
+/// append has a savepoint, so that one which fails takes no other with it. Callers go on when their row is durable.
+final class LedgerWriter: Sendable {
+    enum Use: Sendable {
+        case ordinary
+        /// Closes an open attempt: may use the reserve when the disk is full.
+        case closing
+    }
+
+    private struct Job: Sendable {
+        let use: Use
+        /// Writes, and gives back what tells the caller so.
+        let write: @Sendable (WriteTransaction) throws -> @Sendable () -> Void
+        let refuse: @Sendable (Failure) -> Void
+    }
+
+    private struct Shared {
+        var jobs: [Job] = []
+        var isDraining = false
+        var isClosed = false
+        var failure: Failure?
+        /// Appends admitted and not yet answered, and callers that wait to be.
+        var admitted = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+        var end: LogEnd
+        var metrics = Ledger.CommitMetrics()
+    }
+
+    private let connection: DatabaseQueue
+    private let options: Ledger.Options
+    private let now: @Sendable () -> Timestamp
+    private let space: WriterSpace
+    private let announce: @Sendable (SequenceNumber) -> Void
+    private let shared: Mutex<Shared>
+
+    init(
+        _ connection: DatabaseQueue, end: LogEnd, options: Ledger.Options, reserve: Reserve, pageSize: Int64,
+        now: @escaping @Sendable () -> Timestamp, announce: @escaping @Sendable (SequenceNumber) -> Void
+    ) {
+        self.connection = connection
+        self.options = options
+        self.now = now
+        self.announce = announce
+        space = WriterSpace(reserve: reserve, maximumBytes: options.maximumBytes, pageSize: pageSize)
+        shared = Mutex(Shared(end: end))
+        connection.asyncWriteWithoutTransaction { [space] db in space.arrange(db) }
+    }
+
+    /// Prepares on the caller's task, writes on the writer's queue, returns when durable.
+    /// - Parameter prepare: what needs no transaction: encoding, sealing, compressing.
+    func write<Prepared: Sendable, Value: Sendable>(
+        _ use: Use = .ordinary, prepare: () throws(Failure) -> Prepared,
+        _ body: @escaping @Sendable (WriteTransaction, Prepared) throws -> Value
+    ) async throws(Failure) -> Value {
+        await admit()
+        defer { leave() }
+        let prepared = try prepare()
+        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
+            enqueue(
+                Job(
+                    use: use,
+                    write: { transaction in
+                        let value = try body(transaction, prepared)
+                        return { continuation.resume(returning: .success(value)) }
+                    },
+                    refuse: { continuation.resume(returning: .failure($0)) }))
+        }
+        return try result.get()
+    }
+
+    func write<Value: Sendable>(
+        _ use: Use = .ordinary, _ body: @escaping @Sendable (WriteTransaction) throws -> Value
+    ) async throws(Failure) -> Value {
+        try await write(use, prepare: { () throws(Failure) in }, { transaction, _ in try body(transaction) })
+    }
+
+    var end: LogEnd { shared.withLock(\.end) }
+    var metrics: Ledger.CommitMetrics { shared.withLock(\.metrics) }
+    var failure: Failure? { shared.withLock(\.failure) }
+
+    /// Refuses what comes from now on, and returns when what was queued is durable.
+    func close() async {
+        shared.withLock { $0.isClosed = true }
+        // The queue is serial: when this runs, no drain does, and a drain leaves no job behind.
+        let checkpoints = options.checkpointPages != nil && failure == nil
+        _ = try? await connection.writeWithoutTransaction { db in
+            if checkpoints { _ = try? db.checkpoint(.truncate) }
+        }
+        try? connection.close()
+    }
+
+    // MARK: The queue
+
+    private func admit() async {
+        await withCheckedContinuation { continuation in
+            let admitted = shared.withLock { shared in
+                guard shared.admitted >= options.queueLimit else {
+                    shared.admitted += 1
+                    return true
+                }
+                shared.waiting.append(continuation)
+                return false
+            }
+            if admitted { continuation.resume() }
+        }
+    }
+
+    private func leave() {
+        let next = shared.withLock { shared -> CheckedContinuation<Void, Never>? in
+            // The place is handed on, so that nobody who comes later overtakes.
+            if !shared.waiting.isEmpty { return shared.waiting.removeFirst() }
+            shared.admitted -= 1
+            return nil
+        }
+        next?.resume()
+    }
+
+    private func enqueue(_ job: Job) {
+        enum Next { case start, nothing, refuse(Failure) }
+        let next: Next = shared.withLock { shared in
+            if let failure = shared.failure { return .refuse(failure) }
+            if shared.isClosed { return .refuse(Failure(.ledgerClosed, "the ledger is closed", next: .superseded)) }
+            shared.jobs.append(job)
+            if shared.isDraining { return .nothing }
+            shared.isDraining = true
+            return .start
+        }
+        switch next {
+        case .nothing: break
+        case .refuse(let failure): job.refuse(failure)
+        case .start: connection.asyncWriteWithoutTransaction { db in self.drain(db) }
+        }
+    }
+
+    private func take() -> [Job]? {
+        shared.withLock { shared in
+            guard !shared.jobs.isEmpty else {
+                shared.isDraining = false
+                return nil
+            }
+            let group = Array(shared.jobs.prefix(options.groupLimit))
+            shared.jobs.removeFirst(group.count)
+            return group
+        }
+    }
+
+    // MARK: On the writer's queue
+
+    private func drain(_ db: Database) {
+        while let group = take() {
+            if let failure { for job in group { job.refuse(failure) } } else { commit(group, db) }
+        }
+    }
+
+    /// One group, one transaction; when the transaction as a whole fails for a reason that is one row's, row by row.
+    private func commit(_ group: [Job], _ db: Database) {
+        var group = group
+        if space.isFull, !space.refill(db) {
+            // Fail closed: nothing begins without room to end.
+            for job in group where job.use == .ordinary { job.refuse(WriterSpace.failure) }
+            group.removeAll { $0.use == .ordinary }
+            if group.isEmpty { return }
+        }
+        switch transact(group, db) {
+        case .done: return
+        case .busy(let failure): for job in group { job.refuse(failure) }
+        case .fatal(let failure): fail(failure, group)
+        case .full:
+            space.release(db)
+            for job in group {
+                guard job.use == .closing else {
+                    job.refuse(WriterSpace.failure)
+                    continue
+                }
+                switch transact([job], db) {
+                case .done: break
+                case .busy(let failure): job.refuse(failure)
+                case .full: job.refuse(WriterSpace.failure)
+                case .fatal(let failure): fail(failure, [job])
+                }
+            }
+        }
+    }
+
+    private enum End {
+        /// Every caller has been answered.
+        case done
+        /// Nothing was written, nobody answered.
+        case full
+        case busy(Failure)
+        case fatal(Failure)
+    }
+
+    private func transact(_ group: [Job], _ db: Database) -> End {
+        let start = shared.withLock(\.end)
+        let transaction = WriteTransaction(db, end: start, now: now())
+        var answers: [@Sendable () -> Void] = []
+        var written = 0
+        do {
+            try transaction.run("BEGIN IMMEDIATE")
+            for job in group {
+                let before = transaction.end
+                try transaction.run("SAVEPOINT append")
+                do {
+                    let answer = try job.write(transaction)
+                    try transaction.run("RELEASE append")
+                    answers.append(answer)
+                    written += 1
+                } catch {
+                    // What concerns the file ends the group; what concerns this row ends this row.
+                    if let trouble = WriterSpace.trouble(error, inTransaction: db.isInsideTransaction) { throw trouble }
+                    let failure = WriterSpace.refusal(error)
+                    try transaction.run("ROLLBACK TO append")
+                    try transaction.run("RELEASE append")
+                    transaction.restore(before)
+                    answers.append { job.refuse(failure) }
+                }
+            }
+            try options.atCommit?(.before)
+            try transaction.run("COMMIT")
+        } catch {
+            if db.isInsideTransaction { try? db.execute(sql: "ROLLBACK") }
+            switch WriterSpace.trouble(error, inTransaction: true) {
+            case .full: return .full
+            case .busy(let failure): return .busy(failure)
+            case .fatal(let failure): return .fatal(failure)
+            case nil: return .fatal(WriterSpace.fatal(error))
+            }
+        }
+        if let atCommit = options.atCommit {
+            do throws(Failure) {
+                try atCommit(.after)
+            } catch {
+                return .fatal(WriterSpace.fatal(error))
+            }
+        }
+        let end = transaction.end
+        shared.withLock { shared in
+            shared.end = end
+            shared.metrics.commits += 1
+            shared.metrics.appends += written
+            shared.metrics.largestGroup = max(shared.metrics.largestGroup, written)
+        }
+        for answer in answers { answer() }
+        if end != start, let head = SequenceNumber(end.sequence) { announce(head) }
+        return .done
+    }
+
+    /// Nothing that comes later may be written on top of a state nobody knows.
+    private func fail(_ failure: Failure, _ group: [Job]) {
+        let isFirst = shared.withLock { shared in
+            defer { shared.failure = shared.failure ?? failure }
+            return shared.failure == nil
+        }
+        for job in group { job.refuse(failure) }
+        if isFirst { options.onFatal?(failure) }
+    }
+}
