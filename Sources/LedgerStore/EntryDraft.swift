@@ -101,8 +101,8 @@ enum Hashing {
 
     static func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-    static func digest(_ bytes: [UInt8]) throws(Failure) -> Digest {
-        guard let digest = Digest(bytes: sha256(bytes)) else { throw .corrupt("a digest has no 32 bytes") }
+    static func digest(_ bytes: [UInt8]) throws(Failure) -> Shiplog.Digest {
+        guard let digest = Shiplog.Digest(bytes: sha256(bytes)) else { throw .corrupt("a digest has no 32 bytes") }
         return digest
     }
 }

@@ -32,7 +32,7 @@ extension Ledger {
                 if expectAbsent, present != nil {
                     throw Failure(.applicationExists, "there is an application \(application.name) already")
                 }
-                if let ifChangedBy, present.map({ $0["changed_by"] as Int64 }) != ifChangedBy.value {
+                if let ifChangedBy, (present?["changed_by"] as Int64?) != ifChangedBy.value {
                     throw Failure(
                         .applicationChangedMeanwhile, "the application \(application.name) has changed meanwhile",
                         remedy: "read it again and repeat the change")
