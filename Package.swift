@@ -14,7 +14,6 @@ let swiftSettings: [SwiftSetting] =
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -29,18 +28,9 @@ func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
     name: "shiplog",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "shiplog", targets: ["ShiplogCommand"])],
     dependencies: [
-        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
-        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
-        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0")
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")
     ],
     targets: [
         // The words and the pure decisions.
@@ -55,18 +45,9 @@ let package = Package(
         target("GitSource", ["Shiplog", "CLibgit2", log]),
         target("Manifests", ["Shiplog", "CYAML", crypto, log]),
         target("KubernetesAPI", ["Shiplog", "Manifests", "CCurl", log]),
-        target(
-            "Sandbox",
-            [
-                "Shiplog", "Manifests", log, hummingbird,
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "NIOCore", package: "swift-nio")
-            ]),
         // Tests.
         tests(of: "Shiplog", []),
         tests(of: "GitSource", ["Shiplog"]),
-        tests(of: "Manifests", ["Shiplog"]),
-        tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
-        tests(of: "Sandbox", ["Shiplog", "Manifests"])
+        tests(of: "Manifests", ["Shiplog"])
     ]
 )

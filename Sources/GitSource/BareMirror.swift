@@ -46,13 +46,13 @@ final class BareMirror: Sendable {
         do throws(Failure) {
             return try await lane.read(path, epoch: epoch, body)
         } catch {
-            guard error.code == Libgit2.broken else { throw error }
+            guard error.code == Libgit2.broken || error.code == Libgit2.unusable else { throw error }
             guard exists else {
                 throw Failure(
                     "git.not-fetched", "The repository \(url) was not fetched yet", remedy: "wait for its first fetch",
                     next: .retry(afterMilliseconds: nil))
             }
-            state.withLock { $0.suspicion = error }
+            if error.code == Libgit2.broken { state.withLock { $0.suspicion = error } }
             throw error
         }
     }

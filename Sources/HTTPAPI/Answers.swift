@@ -65,7 +65,7 @@ extension StringProtocol {
 }
 
 /// One page of a list: `items`, where the next begins, and the newest sequence the answer knows.
-struct Page {
+struct PageAnswer {
     var items: [JSON]
     var nextCursor: String?
     var asOf: Int64

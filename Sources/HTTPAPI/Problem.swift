@@ -15,6 +15,14 @@ struct Problem: Error {
     var fields: [Field] = []
     /// Sent with the answer: `Allow`, `Retry-After`, `WWW-Authenticate`, …
     var headers = HTTPFields()
+    /// Somebody asked for what is not theirs: the history keeps that, whatever the status says.
+    private(set) var isRefusal = false
+
+    var asRefusal: Problem {
+        var copy = self
+        copy.isRefusal = true
+        return copy
+    }
 
     init(_ status: HTTPResponse.Status, _ failure: Failure, fields: [Field] = [], headers: HTTPFields = [:]) {
         self.status = status
@@ -126,6 +134,7 @@ extension Problem {
 
     static func invalid(_ pointer: String, _ message: String) -> Problem {
         Problem(
-            .badRequest, "request.invalid", "\(pointer): \(message)", fields: [Field(pointer: pointer, message: message)])
+            .badRequest, "request.invalid", "\(pointer): \(message)",
+            fields: [Field(pointer: pointer, message: message)])
     }
 }

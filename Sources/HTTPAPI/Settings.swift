@@ -91,7 +91,8 @@ extension ServerSettings {
         }
         guard Host.isLoopback(host) || tls != nil || behindProxy else {
             throw Failure(
-                "server.tls-required", "\(host) is reachable from other machines, and tokens would cross the net in clear",
+                "server.tls-required",
+                "\(host) is reachable from other machines, and tokens would cross the net in clear",
                 remedy: "set tls.certificate and tls.key, start with --behind-proxy, or listen on 127.0.0.1")
         }
     }

@@ -41,7 +41,7 @@ extension Ledger {
             }
             let facts = JSON.members([
                 "count": .integer(Int64(ids.count)), "name": name.map { .string($0) },
-                "resource": EntryFields.key(key),
+                "resource": EntryFields.key(key)
             ])
             let event = Event(
                 .secretsErased, application: reference, actor: actor, facts: facts,

@@ -44,7 +44,7 @@ extension Ledger {
                     try Self.draft(application, prepared, uid: uid, before: before, actor), to: .event)
                 let arguments: StatementArguments = [
                     "uid": uid, "name": application.name, "project": application.project,
-                    "specification": prepared.text, "sequence": sequence.value,
+                    "specification": prepared.text, "sequence": sequence.value
                 ]
                 if let before {
                     // What was accepted for one destination is not accepted for another.
@@ -57,7 +57,7 @@ extension Ledger {
                         """,
                         [
                             "uid": uid, "project": application.project, "specification": prepared.text,
-                            "sequence": sequence.value, "moved": moved,
+                            "sequence": sequence.value, "moved": moved
                         ])
                 } else {
                     try transaction.run(
@@ -195,7 +195,8 @@ extension Ledger {
 extension WriteTransaction {
     /// - Throws: `application.unknown` for one that is not registered, or deleted.
     func application(_ uid: ApplicationUID) throws -> ApplicationReference {
-        guard let row = try row("SELECT name, project FROM application WHERE uid = ? AND deleted_by IS NULL", [uid.value])
+        guard
+            let row = try row("SELECT name, project FROM application WHERE uid = ? AND deleted_by IS NULL", [uid.value])
         else { throw Failure.unknownApplication(uid.value) }
         return ApplicationReference(uid: uid, name: row["name"], project: row["project"])
     }

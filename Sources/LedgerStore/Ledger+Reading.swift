@@ -16,6 +16,15 @@ extension Ledger {
         }
     }
 
+    /// The leaf hash of an entry, RFC 6962's SHA-256(0x00 || entry); it stays when retention takes the entry.
+    public func leaf(_ sequence: SequenceNumber) async throws(Failure) -> Digest? {
+        try await read("reading a leaf") { db in
+            try Data.fetchOne(
+                db.cachedStatement(sql: "SELECT hash FROM leaf WHERE sequence = ?"), arguments: [sequence.value]
+            ).flatMap { Digest(bytes: $0) }
+        }
+    }
+
     /// One row, its bodies joined in.
     public func record(at sequence: SequenceNumber) async throws(Failure) -> LedgerRecord? {
         try await read("reading a record") { db in try Reading.record(db, at: sequence.value) }
@@ -104,7 +113,8 @@ extension Ledger {
     /// The newest *good* revision whose manifests differ from the given ones: a whole, successful sync or rollback after
     /// which Healthy was recorded, by itself, by a `health.reached` event that names it, or by a reconcile before the next
     /// attempt's end.
-    public func lastGood(of uid: ApplicationUID, differingFrom digest: Digest?) async throws(Failure) -> StoredRevision? {
+    public func lastGood(of uid: ApplicationUID, differingFrom digest: Digest?) async throws(Failure) -> StoredRevision?
+    {
         try await read("reading history") { db in
             try Self.good(db, uid, differingFrom: digest, limit: 1).first
         }
@@ -119,7 +129,8 @@ extension Ledger {
         _ db: Database, _ uid: ApplicationUID, differingFrom digest: Digest?, limit: Int
     ) throws -> [StoredRevision] {
         let candidates = try Row.fetchCursor(
-            db.makeStatement(sql: LedgerSQL.whole), arguments: ["application": uid.value, "digest": digest?.description])
+            db.makeStatement(sql: LedgerSQL.whole), arguments: ["application": uid.value, "digest": digest?.description]
+        )
         var good: [StoredRevision] = []
         while good.count < limit, let row = try candidates.next() {
             let sequence: Int64 = row["sequence"]

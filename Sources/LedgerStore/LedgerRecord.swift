@@ -30,6 +30,7 @@ public struct StoredRevision: Sendable, Hashable {
     public let recordedAt: Timestamp
     /// With its bodies joined in; `(erased)` stands where an erased text stood.
     public let value: Revision
+    public var revision: Revision { value }
     /// What happened to the application's pin in the same transaction.
     public let pin: PinChange?
     /// Names of bodies that were erased: `address`, `author`, `messages`, `reason`, `resources`.
@@ -51,6 +52,7 @@ public struct StoredEvent: Sendable, Hashable {
     public let sequence: SequenceNumber
     public let recordedAt: Timestamp
     public let value: Event
+    public var event: Event { value }
     public let pin: PinChange?
     /// Resources that it confirmed gone from the cluster.
     public let gone: [ResourceKey]

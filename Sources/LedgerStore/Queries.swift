@@ -23,15 +23,15 @@ public enum PageOrder: Sendable, Hashable {
 
 /// Which revisions. Every condition that is set must hold; an empty list means no condition.
 public struct RevisionQuery: Sendable, Hashable {
-    public var applications: [ApplicationUID] = []
+    public var applications: [ApplicationUID]
     /// Every application that has or had one of these names.
-    public var names: [String] = []
-    public var projects: [String] = []
-    public var kinds: [Revision.Kind] = []
-    public var causes: [Cause] = []
+    public var names: [String]
+    public var projects: [String]
+    public var kinds: [Revision.Kind]
+    public var causes: [Cause]
     public var actor: String?
     /// `succeeded`, `failed`, `superseded`.
-    public var outcomes: [String] = []
+    public var outcomes: [String]
     /// At least seven digits of a commit.
     public var commit: String?
     /// Recorded at this moment or later.
@@ -41,33 +41,71 @@ public struct RevisionQuery: Sendable, Hashable {
     /// In the commit's subject, the ticket or the reason; upper and lower case of ASCII letters are one.
     public var text: String?
     /// Also reconciles that found nothing changed: nearly all rows.
-    public var includeUnchanged = false
-    public var order = PageOrder.newestFirst
+    public var includeUnchanged: Bool
+    public var order: PageOrder
     /// The last sequence already seen.
     public var cursor: SequenceNumber?
     /// 1…500.
-    public var limit = 50
+    public var limit: Int
 
-    public init() {}
+    public init(
+        applications: [ApplicationUID] = [], names: [String] = [], projects: [String] = [],
+        kinds: [Revision.Kind] = [], causes: [Cause] = [], actor: String? = nil, outcomes: [String] = [],
+        commit: String? = nil, from: Timestamp? = nil, to: Timestamp? = nil, text: String? = nil,
+        includeUnchanged: Bool = false, order: PageOrder = .newestFirst, cursor: SequenceNumber? = nil, limit: Int = 50
+    ) {
+        self.applications = applications
+        self.names = names
+        self.projects = projects
+        self.kinds = kinds
+        self.causes = causes
+        self.actor = actor
+        self.outcomes = outcomes
+        self.commit = commit
+        self.from = from
+        self.to = to
+        self.text = text
+        self.includeUnchanged = includeUnchanged
+        self.order = order
+        self.cursor = cursor
+        self.limit = limit
+    }
 }
 
 /// Which events; as in `RevisionQuery`.
 public struct EventQuery: Sendable, Hashable {
-    public var applications: [ApplicationUID] = []
-    public var names: [String] = []
-    public var projects: [String] = []
-    public var kinds: [Event.Kind] = []
+    public var applications: [ApplicationUID]
+    public var names: [String]
+    public var projects: [String]
+    public var kinds: [Event.Kind]
     public var actor: String?
-    public var outcomes: [String] = []
+    public var outcomes: [String]
     /// The revision they speak of.
     public var revision: SequenceNumber?
     public var from: Timestamp?
     public var to: Timestamp?
-    public var order = PageOrder.newestFirst
+    public var order: PageOrder
     public var cursor: SequenceNumber?
-    public var limit = 50
+    public var limit: Int
 
-    public init() {}
+    public init(
+        applications: [ApplicationUID] = [], names: [String] = [], projects: [String] = [], kinds: [Event.Kind] = [],
+        actor: String? = nil, outcomes: [String] = [], revision: SequenceNumber? = nil, from: Timestamp? = nil,
+        to: Timestamp? = nil, order: PageOrder = .newestFirst, cursor: SequenceNumber? = nil, limit: Int = 50
+    ) {
+        self.applications = applications
+        self.names = names
+        self.projects = projects
+        self.kinds = kinds
+        self.actor = actor
+        self.outcomes = outcomes
+        self.revision = revision
+        self.from = from
+        self.to = to
+        self.order = order
+        self.cursor = cursor
+        self.limit = limit
+    }
 }
 
 /// One statement for a page: conditions, an index chosen for them, and named arguments.

@@ -86,7 +86,7 @@ extension Ledger {
                 outcome: "refused",
                 facts: [
                     "code": .string(code.rawValue), "count": .integer(Int64(window.count)),
-                    "first": EntryFields.time(window.first), "last": EntryFields.time(window.last),
+                    "first": EntryFields.time(window.first), "last": EntryFields.time(window.last)
                 ]))
     }
 }

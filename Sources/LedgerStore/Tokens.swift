@@ -78,7 +78,9 @@ enum TokenText {
     static func id(of text: String) -> String? {
         guard text.utf8.count == 60, text.hasPrefix(prefix) else { return nil }
         let rest = text.dropFirst(prefix.count)
-        guard let end = rest.firstIndex(of: "_"), rest.distance(from: rest.startIndex, to: end) == 12 else { return nil }
+        guard let end = rest.firstIndex(of: "_"), rest.distance(from: rest.startIndex, to: end) == 12 else {
+            return nil
+        }
         return String(rest[..<end])
     }
 
@@ -105,7 +107,7 @@ extension Ledger {
             "applications": .array(draft.applications.map { .string($0) }),
             "expiresAt": draft.expiresAt.map(EntryFields.time), "hash": .string(hash.hex), "id": .string(id),
             "name": .string(draft.name), "projects": .array(draft.projects.map { .string($0) }),
-            "robot": draft.isRobot ? true : nil, "role": .string(draft.role.rawValue),
+            "robot": draft.isRobot ? true : nil, "role": .string(draft.role.rawValue)
         ])
         let (sequence, at) = try await writer.write(
             prepare: { () throws(Failure) in

@@ -37,7 +37,7 @@ public enum ApplicationReader {
         for document in documents {
             result.append(
                 try read(document.json) { path in
-                    let line = YAML.line(of: path, inDocument: document.index, of: bytes) ?? document.line
+                    let line = YAML.nearestLine(to: path, inDocument: document.index, of: bytes) ?? document.line
                     return "\(file):\(line): "
                 })
         }

@@ -15,7 +15,7 @@ public enum ConfigurationReader {
                 invalid: .configurationInvalid, unknown: "configuration.unknown-key",
                 unsupported: "configuration.secret-literal")
         ) { path in
-            "\(file):\(YAML.line(of: path, inDocument: document.index, of: bytes) ?? document.line): "
+            "\(file):\(YAML.nearestLine(to: path, inDocument: document.index, of: bytes) ?? document.line): "
         }
         try check.check(document.json, ConfigurationFields.document)
         return try Reading(json: document.json, check: check).configuration()

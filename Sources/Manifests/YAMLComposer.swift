@@ -238,7 +238,8 @@ struct YAMLComposer: ~Copyable {
     private mutating func scalar() throws(Failure) -> JSON {
         let text = parser.text
         bytes &+= text.count
-        if parser.hasTag, let tag = parser.tag { return try tagged(tag) }
+        // "!" asks for the plain reading; libyaml says so in isPlain and keeps the tag.
+        if parser.hasTag, let tag = parser.tag, tag != "!" { return try tagged(tag) }
         guard parser.isPlain else { return .string(String(decoding: text, as: UTF8.self)) }
         return try json(YAMLScalar.resolve(text))
     }

@@ -17,6 +17,14 @@ extension YAML {
             }
         }
     }
+
+    /// The line of the last step of a path that is there: for a message about something missing.
+    static func nearestLine(to path: [String], inDocument document: Int, of bytes: [UInt8]) -> Int? {
+        for count in stride(from: path.count, through: 0, by: -1) {
+            if let line = line(of: Array(path.prefix(count)), inDocument: document, of: bytes) { return line }
+        }
+        return nil
+    }
 }
 
 private struct YAMLLocator: ~Copyable {

@@ -11,7 +11,9 @@ public enum Samples {
             source: Application.Source(repository: "https://git.example.org/team/\(name).git", path: "manifests"),
             destination: Application.Destination(cluster: .server(server), namespace: name),
             syncPolicy: Application.SyncPolicy(automated: automated),
-            webhooks: webhookSecret.map { [Application.Webhook(url: "https://cd.example.org/api/webhook", secret: SecretText($0))] } ?? [],
+            webhooks: webhookSecret.map {
+                [Application.Webhook(url: "https://cd.example.org/api/webhook", secret: SecretText($0))]
+            } ?? [],
             document: ["kind": "Application", "metadata": ["name": .string(name)]])
     }
 
@@ -21,11 +23,14 @@ public enum Samples {
         }
         return Commit(
             id: id, tree: String(repeating: "b", count: 40), author: "Ada Lovelace <ada@example.org>",
-            authoredAt: Timestamp(milliseconds: 1_795_440_000_000), committedAt: Timestamp(milliseconds: 1_795_440_060_000),
+            authoredAt: Timestamp(milliseconds: 1_795_440_000_000),
+            committedAt: Timestamp(milliseconds: 1_795_440_060_000),
             subject: subject, isSigned: false)
     }
 
-    public static func source(_ digit: Character = "a", subject: String = "Change the greeting") throws -> RevisionSource {
+    public static func source(_ digit: Character = "a", subject: String = "Change the greeting") throws
+        -> RevisionSource
+    {
         RevisionSource(
             repository: "https://git.example.org/team/guestbook.git", path: "manifests", targetRevision: "main",
             commit: try commit(digit, subject: subject))
@@ -34,10 +39,12 @@ public enum Samples {
     public static let cluster = ClusterReference(
         name: "in-cluster", server: "https://kubernetes.default.svc", uid: "4ac54a1d-7a4e-4d0a-8d8f-0a5b7f1f2b10")
 
-    public static func configMap(_ name: String, namespace: String = "demo", _ data: [String: String]) throws -> Resource {
+    public static func configMap(_ name: String, namespace: String = "demo", _ data: [String: String]) throws
+        -> Resource
+    {
         try Resource([
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": ["name": .string(name), "namespace": .string(namespace)], "data": JSON(data),
+            "metadata": ["name": .string(name), "namespace": .string(namespace)], "data": JSON(data)
         ])
     }
 
@@ -45,7 +52,7 @@ public enum Samples {
     public static func secret(_ name: String, namespace: String = "demo", _ data: [String: String]) throws -> Resource {
         try Resource([
             "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-            "metadata": ["name": .string(name), "namespace": .string(namespace)], "stringData": JSON(data),
+            "metadata": ["name": .string(name), "namespace": .string(namespace)], "stringData": JSON(data)
         ])
     }
 

@@ -53,6 +53,7 @@ class FakeShiplog:
         self.web = web
         self.tokens = {role: {"name": role.title() + " Person", "role": role} for role in ("viewer", "deployer", "auditor", "admin")}
         self.sessions = {}
+        self.token = lambda role: role     # the roles are their own tokens
         self.streams = []
         self.refuse_streams = False
         self.faults = []           # (method, pattern of the path, status or None for a cut connection, problem's code)

@@ -7,7 +7,8 @@ import Testing
 struct ChildProcessTests {
     func child(_ script: String, silence: Duration = .seconds(20), total: Duration = .seconds(20)) -> ChildProcess {
         ChildProcess(
-            program: "/bin/sh", arguments: ["-c", script], environment: ["PATH": "/usr/bin:/bin", "WORD": "a b"], directory: "/",
+            program: "/bin/sh", arguments: ["-c", script], environment: ["PATH": "/usr/bin:/bin", "WORD": "a b"],
+            directory: "/",
             silence: silence, total: total, fileSize: 1 << 20)
     }
 
@@ -31,7 +32,9 @@ struct ChildProcessTests {
         #expect(String(decoding: outcome.output, as: UTF8.self) == "0 1 2 3 y\n")
     }
 
-    @Test("silence ends it and all it started", arguments: ["sleep 1001 & sleep 1001", "trap '' TERM; (trap '' TERM; sleep 1001) & sleep 1001; sleep 1001"])
+    @Test(
+        "silence ends it and all it started",
+        arguments: ["sleep 1001 & sleep 1001", "trap '' TERM; (trap '' TERM; sleep 1001) & sleep 1001; sleep 1001"])
     func silence(_ script: String) throws {
         let started = ContinuousClock.now
         // A word of its own to find the group's members by.
@@ -44,7 +47,9 @@ struct ChildProcessTests {
 
     @Test("what talks without end is ended by the other deadline")
     func late() {
-        let outcome = child("while :; do echo x >&2; sleep 0.05; done", silence: .milliseconds(500), total: .milliseconds(1200)).run(shouldStop: { false })
+        let outcome = child(
+            "while :; do echo x >&2; sleep 0.05; done", silence: .milliseconds(500), total: .milliseconds(1200)
+        ).run(shouldStop: { false })
         #expect(outcome.ending == .late)
         #expect(outcome.errors.count > 10 && outcome.errors.count <= 16 << 10)
     }

@@ -50,7 +50,9 @@ struct MirrorTests {
         let one = try await situation()
         let mirror = try one.fixture.mirror()
         try Command.git(["repack", "-adq"], in: mirror)
-        let packs = try FileManager.default.contentsOfDirectory(atPath: mirror + "/objects/pack").filter { $0.hasSuffix(".pack") }
+        let packs = try FileManager.default.contentsOfDirectory(atPath: mirror + "/objects/pack").filter {
+            $0.hasSuffix(".pack")
+        }
         for name in packs {
             let file = mirror + "/objects/pack/" + name
             var bytes = try #require(FileManager.default.contents(atPath: file))
@@ -59,11 +61,15 @@ struct MirrorTests {
             try bytes.write(to: URL(fileURLWithPath: file))
         }
         let repositories = one.fixture.repositories()
-        let error = await failure { try await repositories.files(one.origin.url, one.head, path: "", recurse: false, where: { _ in true }) }
+        let error = await failure {
+            try await repositories.files(one.origin.url, one.head, path: "", recurse: false, where: { _ in true })
+        }
         #expect(error?.code == "git.mirror-broken" && error?.isTransient == true)
         let result = try await repositories.fetch(one.origin.url)
         #expect(result.rebuilt?.lost == [one.kept])
-        #expect(try await repositories.files(one.origin.url, one.head, path: "", recurse: false, where: { _ in true }).count == 1)
+        #expect(
+            try await repositories.files(one.origin.url, one.head, path: "", recurse: false, where: { _ in true }).count
+                == 1)
     }
 
     @Test("what the old mirror kept is saved into the new one where the old one still has it")
@@ -71,13 +77,15 @@ struct MirrorTests {
         let one = try await situation()
         let mirror = try one.fixture.mirror()
         // A branch that points at nothing: the mirror is broken for a fetch, but what it kept is whole.
-        try (String(repeating: "a", count: 40) + "\n").write(toFile: mirror + "/refs/heads/ghost", atomically: true, encoding: .utf8)
+        try (String(repeating: "a", count: 40) + "\n").write(
+            toFile: mirror + "/refs/heads/ghost", atomically: true, encoding: .utf8)
         let next = try one.origin.commit("next", ["a.yaml": "a: 4\n"])
         let repositories = one.fixture.repositories()
         let result = try await repositories.fetch(one.origin.url)
         #expect(result.refs.headCommit == next)
         if let rebuilt = result.rebuilt { #expect(rebuilt.lost.isEmpty) }
-        let files = try await repositories.files(one.origin.url, one.kept, path: "", recurse: false, where: { _ in true })
+        let files = try await repositories.files(
+            one.origin.url, one.kept, path: "", recurse: false, where: { _ in true })
         #expect(files.map(\.bytes) == [Array("a: 2\n".utf8)])
         try Command.git(["gc", "--quiet", "--prune=now"], in: one.fixture.mirror())
         #expect(try await repositories.commit(one.origin.url, one.kept).subject == "kept")

@@ -16,7 +16,9 @@ struct ServerTests {
         #expect(try await repositories.fetch(url).refs.branches == ["main": first])
         #expect(try await !repositories.fetch(url).changed)
         #expect(try await repositories.files(url, first, path: "", recurse: false, where: { _ in true }).count == 1)
-        let missing = await failure { try await repositories.fetch(RepositoryURL("git://127.0.0.1:\(server.port)/nowhere")) }
+        let missing = await failure {
+            try await repositories.fetch(RepositoryURL("git://127.0.0.1:\(server.port)/nowhere"))
+        }
         #expect(missing?.code == "git.not-found")
     }
 
@@ -38,16 +40,21 @@ struct ServerTests {
         let inline = fixture.repositories()
         #expect(try await inline.fetch(RepositoryURL("http://robot:hunter2@" + address)).refs.headCommit == second)
 
-        for (login, name) in [(GitCredentials.none, "none"), (.basic(username: "robot", password: "wrong-secret"), "wrong")] {
+        for (login, name) in [
+            (GitCredentials.none, "none"), (.basic(username: "robot", password: "wrong-secret"), "wrong")
+        ] {
             let other = Repositories(directory: fixture.root + "/" + name, credentials: { _ in login })
             let error = await failure { try await other.fetch(url) }
             #expect(error?.code == "git.authentication" && error?.isTransient == false)
             #expect(error?.description.contains("wrong-secret") == false)
         }
-        let invalid = Repositories(directory: fixture.root + "/invalid", credentials: { _ in .bearer(token: "a\nX-Evil: 1") })
+        let invalid = Repositories(
+            directory: fixture.root + "/invalid", credentials: { _ in .bearer(token: "a\nX-Evil: 1") })
         #expect(await failure { try await invalid.fetch(url) }?.code == "git.credentials-invalid")
         for needle in ["hunter2", secret] {
-            #expect(throws: Command.Refused.self) { try Command.run("/usr/bin/env", ["grep", "-r", needle, fixture.data], in: fixture.root) }
+            #expect(throws: Command.Refused.self) {
+                try Command.run("/usr/bin/env", ["grep", "-r", needle, fixture.data], in: fixture.root)
+            }
         }
     }
 
@@ -71,7 +78,8 @@ struct ServerTests {
 
         let log = fixture.root + "/requests"
         try FileManager.default.removeItem(atPath: log)
-        let careful = Repositories(directory: fixture.root + "/careful", credentials: { _ in .bearer(token: "hunter2") })
+        let careful = Repositories(
+            directory: fixture.root + "/careful", credentials: { _ in .bearer(token: "hunter2") })
         let error = await failure { try await careful.fetch(url) }
         #expect(error?.code == "git.redirected" && error?.remedy != nil)
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
@@ -83,25 +91,34 @@ struct ServerTests {
         arguments: [
             ("status/401", "git.authentication"), ("status/403", "git.authentication"), ("status/404", "git.not-found"),
             ("status/500", "git.unreachable"), ("status/503", "git.unreachable"), ("status/429", "git.unreachable"),
-            ("nowhere", "git.not-found"), ("garbage", "git.not-a-repository"),
+            ("nowhere", "git.not-found"), ("garbage", "git.not-a-repository")
         ])
     func answers(_ path: String, _ code: String) async throws {
         let fixture = try Fixture()
         let server = try GitServer(.http, root: fixture.root)
         let repositories = fixture.repositories()
-        let error = await failure { try await repositories.fetch(RepositoryURL("http://127.0.0.1:\(server.port)/\(path)")) }
+        let error = await failure {
+            try await repositories.fetch(RepositoryURL("http://127.0.0.1:\(server.port)/\(path)"))
+        }
         #expect(error?.code.rawValue == code)
         #expect(error?.isTransient == (code == "git.unreachable"))
     }
 
-    @Test("nobody listening is unreachable", arguments: ["http://127.0.0.1:1/a", "git://127.0.0.1:1/a", "https://no-such-host.invalid/a", "git://no-such-host.invalid/a"])
+    @Test(
+        "nobody listening is unreachable",
+        arguments: [
+            "http://127.0.0.1:1/a", "git://127.0.0.1:1/a", "https://no-such-host.invalid/a",
+            "git://no-such-host.invalid/a"
+        ])
     func unreachable(_ text: String) async throws {
         let fixture = try Fixture()
         let error = await failure { try await fixture.repositories().fetch(RepositoryURL(text)) }
         #expect(error?.code == "git.unreachable" && error?.isTransient == true)
     }
 
-    @Test("a server that takes the connection and stays silent fails within the deadline and leaves no child", arguments: ["git", "http", "ssh"])
+    @Test(
+        "a server that takes the connection and stays silent fails within the deadline and leaves no child",
+        arguments: ["git", "http", "ssh"])
     func silent(_ scheme: String) async throws {
         let fixture = try Fixture()
         let server = try SilentServer()
@@ -124,7 +141,10 @@ struct ServerTests {
         let server = try GitServer(.http, root: fixture.root)
         var limits = GitLimits()
         limits.silence = .seconds(1)
-        let error = await failure { try await fixture.repositories(limits: limits).fetch(RepositoryURL("http://127.0.0.1:\(server.port)/silent/a")) }
+        let error = await failure {
+            try await fixture.repositories(limits: limits).fetch(
+                RepositoryURL("http://127.0.0.1:\(server.port)/silent/a"))
+        }
         #expect(error?.code == "git.timeout")
     }
 
@@ -136,7 +156,9 @@ struct ServerTests {
             let repositories = fixture.repositories(credentials: { _ in .sshKey(path: key, knownHosts: hosts) })
             #expect(await failure { try await repositories.fetch(url) }?.code == "git.ssh-path-invalid")
         }
-        let repositories = fixture.repositories(credentials: { _ in .sshKey(path: "/nonexistent", knownHosts: "/dev/null") })
+        let repositories = fixture.repositories(credentials: { _ in
+            .sshKey(path: "/nonexistent", knownHosts: "/dev/null")
+        })
         #expect(await failure { try await repositories.fetch(url) }?.code == "git.unreachable")
     }
 }

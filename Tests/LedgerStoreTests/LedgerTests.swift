@@ -11,7 +11,7 @@ import Testing
             Samples.application("guestbook"), actor: .controller)
         #expect(changed)
         let resources = [
-            try Samples.configMap("greeting", ["text": "hello"]), try Samples.secret("login", ["password": "s3cr3t"]),
+            try Samples.configMap("greeting", ["text": "hello"]), try Samples.secret("login", ["password": "s3cr3t"])
         ]
         let intent = try Samples.intent(registered.reference, resources, at: test.clock.now)
         let attempt = try await ledger.begin(intent)

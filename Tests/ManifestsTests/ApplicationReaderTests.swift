@@ -10,7 +10,7 @@ struct ApplicationReaderTests {
 
     static let base = """
           source: {repoURL: 'https://git.example.com/a.git', path: p}
-          destination: {server: 'https://kubernetes.default.svc', namespace: n}
+          destination: {server: 'https://kubernetes.default.svc', namespace: ns}
 
         """
 
@@ -72,7 +72,7 @@ struct ApplicationReaderTests {
             metadata:
               name: web.prod-1
               labels: {team: a}
-              annotations: {x: y}
+              annotations: {x: z}
               finalizers: [resources-finalizer.argocd.argoproj.io]
               creationTimestamp: "2026-01-01T00:00:00Z"
               managedFields: [{anything: goes}]
@@ -93,7 +93,7 @@ struct ApplicationReaderTests {
             """)
         #expect(warnings.isEmpty)
         #expect(application.labels == ["team": "a"])
-        #expect(application.annotations == ["x": "y"])
+        #expect(application.annotations == ["x": "z"])
         #expect(application.finalizers == ["resources-finalizer.argocd.argoproj.io"])
         #expect(application.project == "platform")
         #expect(
@@ -184,7 +184,7 @@ struct ApplicationReaderTests {
             "retry.backoff.duration must be a duration"
         ),
         ("  syncPolicy: {retry: {backoff: {factor: 0}}}\n", "application.invalid", "retry.backoff.factor"),
-        ("  destination: {namespace: n}\n", "application.invalid", "spec.destination names no cluster"),
+        ("  destination: {namespace: ns}\n", "application.invalid", "spec.destination names no cluster"),
         ("  destination: {server: a, name: b}\n", "application.invalid", "spec.destination has both"),
         ("  webhook: {gitlab: [{url: u}]}\n", "application.invalid", "spec.webhook.gitlab[0].secret is missing"),
         ("  webhook: {github: []}\n", "application.unknown-field", "spec.webhook.github"),

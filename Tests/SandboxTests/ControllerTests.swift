@@ -29,7 +29,9 @@ import Testing
         var cluster = TestCluster()
         _ = try cluster.send("POST", deployments, deployment(replicas: 8))
         cluster.settle(milliseconds: 3000)
-        _ = try cluster.send("PATCH", deployments + "/web?fieldManager=t&force=true", deployment(image: "web:2", replicas: 8), type: "application/apply-patch+yaml")
+        _ = try cluster.send(
+            "PATCH", deployments + "/web?fieldManager=t&force=true", deployment(image: "web:2", replicas: 8),
+            type: "application/apply-patch+yaml")
         for _ in 0..<100 {
             cluster.settle(milliseconds: 50)
             let status = try cluster.get(deployments + "/web")["status"] ?? [:]
@@ -67,11 +69,13 @@ import Testing
                 == "3")
     }
 
-    @Test("what an image's name says about pulling it", arguments: [
-        ("web", true), ("web:1", true), ("registry.invalid/web:1", false), ("registry.invalid:5000/web", false),
-        ("web:broken", false), ("a/b:v3-broken", false), ("localhost:5000/web:does-not-exist", false),
-        ("broken/web:1", true), ("web@sha256:00", true), ("", true),
-    ])
+    @Test(
+        "what an image's name says about pulling it",
+        arguments: [
+            ("web", true), ("web:1", true), ("registry.invalid/web:1", false), ("registry.invalid:5000/web", false),
+            ("web:broken", false), ("a/b:v3-broken", false), ("localhost:5000/web:does-not-exist", false),
+            ("broken/web:1", true), ("web@sha256:00", true), ("", true)
+        ])
     func images(name: String, canBePulled: Bool) {
         #expect(ImageReference(name).canBePulled == canBePulled)
     }
@@ -87,7 +91,7 @@ import Testing
             [
                 [
                     "metadata": ["name": "data"],
-                    "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]],
+                    "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]]
                 ]
             ], at: ["spec", "volumeClaimTemplates"])
         let path = "/apis/apps/v1/namespaces/default/statefulsets"
@@ -120,8 +124,8 @@ import Testing
                 "metadata": ["name": "once"],
                 "spec": [
                     "completions": 3, "parallelism": 2, "ttlSecondsAfterFinished": 60,
-                    "template": ["spec": ["restartPolicy": "Never", "containers": [["name": "a", "image": "a"]]]],
-                ],
+                    "template": ["spec": ["restartPolicy": "Never", "containers": [["name": "a", "image": "a"]]]]
+                ]
             ])
         cluster.settle(milliseconds: 6000)
         let live = try cluster.get(path + "/once")
@@ -133,7 +137,9 @@ import Testing
         #expect(try pods(&cluster).isEmpty)
     }
 
-    @Test("deleting in the background, in the foreground, and leaving orphans", arguments: ["Background", "Foreground", "Orphan"])
+    @Test(
+        "deleting in the background, in the foreground, and leaving orphans",
+        arguments: ["Background", "Foreground", "Orphan"])
     func collect(policy: String) throws {
         var cluster = TestCluster()
         _ = try cluster.send("POST", deployments, deployment())
@@ -169,7 +175,8 @@ import Testing
         cluster.settle(milliseconds: 1000)
         #expect(try cluster.get(configMaps + "/settings").isBeingDeleted)
         _ = try cluster.send(
-            "PATCH", configMaps + "/settings", ["metadata": ["finalizers": .null]], type: "application/merge-patch+json")
+            "PATCH", configMaps + "/settings", ["metadata": ["finalizers": .null]], type: "application/merge-patch+json"
+        )
         #expect(cluster.refusal("GET", configMaps + "/settings")?.code == 404)
         var orphan = configMap([:], name: "orphan")
         orphan.set(
@@ -187,7 +194,8 @@ import Testing
         #expect(
             cluster.refusal("DELETE", configMaps + "/settings", ["preconditions": ["uid": "other"]])?.code == 409)
         #expect(
-            cluster.refusal("DELETE", configMaps + "/settings", ["preconditions": ["resourceVersion": "1"]])?.code == 409)
+            cluster.refusal("DELETE", configMaps + "/settings", ["preconditions": ["resourceVersion": "1"]])?.code
+                == 409)
         _ = try cluster.send(
             "DELETE", configMaps + "/settings", ["preconditions": ["uid": .string(made.uid)]])
     }
@@ -230,12 +238,12 @@ import Testing
                                 "type": "object", "required": ["size"],
                                 "properties": [
                                     "size": ["type": "integer", "minimum": 1, "maximum": 5],
-                                    "color": ["type": "string", "default": "red", "enum": ["red", "blue"]],
-                                ],
+                                    "color": ["type": "string", "default": "red", "enum": ["red", "blue"]]
+                                ]
                             ]
-                        ],
+                        ]
                     ]
-                ],
+                ]
             ]
         }
         _ = try cluster.send(
@@ -244,8 +252,8 @@ import Testing
                 "metadata": ["name": "widgets.example.com"],
                 "spec": [
                     "group": "example.com", "scope": "Namespaced", "names": ["plural": "widgets", "kind": "Widget"],
-                    "versions": [version("v1", true), version("v1beta1", false)],
-                ],
+                    "versions": [version("v1", true), version("v1beta1", false)]
+                ]
             ])
         let widgets = "/apis/example.com/v1/namespaces/default/widgets"
         let widget: JSON = ["metadata": ["name": "w"], "spec": ["size": 2, "unknown": true]]

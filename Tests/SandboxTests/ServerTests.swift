@@ -134,7 +134,10 @@ import Testing
             let body = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {a: b}\n"
             wire.send(
                 "PATCH", configMaps + "/one?fieldManager=m",
-                headers: ["Content-Type: application/apply-patch+yaml", "Content-Length: \(body.utf8.count)", "Connection: close", "", body])
+                headers: [
+                    "Content-Type: application/apply-patch+yaml", "Content-Length: \(body.utf8.count)",
+                    "Connection: close", "", body
+                ])
             #expect(await wire.read().hasPrefix("HTTP/1.1 201"))
             #expect(await server.object(kind: "ConfigMap", namespace: "default", name: "one")?["data"] == ["a": "b"])
         }
@@ -199,7 +202,10 @@ import Testing
             let second = #expect(throws: Failure.self) { try SandboxServer(options: options) }
             #expect(second?.message.contains("in use by another process") == true)
             _ = try await Wire.exchange(port, "DELETE", deployments + "/web")
-            #expect(try await eventually { await server.object(group: "apps", kind: "Deployment", namespace: "default", name: "web") == nil })
+            #expect(
+                try await eventually {
+                    await server.object(group: "apps", kind: "Deployment", namespace: "default", name: "web") == nil
+                })
         }
         try Data("{\"broken\n{}\n".utf8).write(to: URL(fileURLWithPath: file))
         let damaged = #expect(throws: Failure.self) { try SandboxServer(options: options) }
@@ -234,7 +240,8 @@ import Testing
         _ = try Journal(path: path, into: &restored)
         #expect(restored.version == version)
         #expect(restored.count == cluster.state.count)
-        let key = ObjectKey(resource: GroupResource(group: "", plural: "configmaps"), namespace: "default", name: "settings")
+        let key = ObjectKey(
+            resource: GroupResource(group: "", plural: "configmaps"), namespace: "default", name: "settings")
         #expect(restored.object(key) == cluster.state.object(key))
     }
 }

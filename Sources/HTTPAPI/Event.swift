@@ -1,0 +1,26 @@
+import LedgerStore
+import Shiplog
+
+extension StoredEvent {
+    /// - Parameter isAuditor: with the detail, which holds what is personal.
+    func projection(isAuditor: Bool, leaf: Digest? = nil) -> JSON {
+        let event = value
+        var facts = event.facts
+        // The hash of a token serves nobody but the ledger's own check.
+        if event.kind == .tokenCreated { facts["hash"] = nil }
+        var json = JSON.members([
+            "sequence": sequence.projection, "recordedAt": recordedAt.projection, "kind": .string(event.kind.rawValue),
+            "application": event.application?.projection, "actor": event.actor.projection,
+            "revision": event.revision?.projection, "outcome": .string(event.outcome), "facts": facts,
+            "erased": .array(erased.map { .string($0) }), "digest": leaf.map { .string($0.bytes.hex) }
+        ])
+        if let reason = event.detail?["reason"]?.string { json["reason"] = .string(reason) }
+        if isAuditor {
+            var detail = event.detail ?? .object([:])
+            if detail.object != nil, let address = event.actor.address { detail["address"] = .string(address) }
+            if detail.object?.isEmpty != true { json["detail"] = detail }
+        }
+        if let request = event.actor.requestID { json["requestID"] = .string(request) }
+        return json
+    }
+}

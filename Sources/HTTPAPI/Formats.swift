@@ -1,0 +1,22 @@
+public import Shiplog
+
+/// What the API needs of the manifests' formats and does not know itself: `Manifests` is given in by whoever composes
+/// the program.
+public struct Formats: Sendable {
+    /// Reads one Application from a request's body.
+    public var readApplication: @Sendable (_ bytes: [UInt8], _ isYAML: Bool) throws(Failure) -> (Application, [String])
+    /// How a manifest is written for people: what differences are made of. Ends with a line break.
+    public var manifestText: @Sendable (JSON) -> String
+
+    /// - Parameters:
+    ///   - readApplication: the document and its warnings. Throws `application.invalid` and what belongs to it.
+    ///   - manifestText: YAML, usually.
+    public init(
+        readApplication:
+            @escaping @Sendable (_ bytes: [UInt8], _ isYAML: Bool) throws(Failure) -> (Application, [String]),
+        manifestText: @escaping @Sendable (JSON) -> String
+    ) {
+        self.readApplication = readApplication
+        self.manifestText = manifestText
+    }
+}

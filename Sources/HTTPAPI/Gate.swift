@@ -1,0 +1,258 @@
+import HTTPTypes
+import Hummingbird
+import LedgerStore
+import Logging
+import NIOCore
+import Shiplog
+
+/// What Hummingbird gives each request: here, its connection.
+struct ConnectionContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+    }
+}
+
+/// The one way in. Every request takes these steps, in this order, whatever its address: host, address, who asks,
+/// whether that one may, the handler; and on the way out: the problem's document, headers, counts, the access log.
+struct Gate: HTTPResponder {
+    let parts: Parts
+    let table: RouteTable
+    /// Refusals of one token a minute that get an event each; further ones are counted together.
+    private let refusalsByToken = AttemptLimiter(limit: 30)
+
+    init(parts: Parts, table: RouteTable) {
+        self.parts = parts
+        self.table = table
+    }
+
+    func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+        let began = ContinuousClock.now
+        var visit = Visit(request, context.channel, parts.settings)
+        var response: Response
+        do {
+            response = try await answer(request, &visit, context.channel)
+        } catch {
+            response = await refuse(error, visit)
+        }
+        if request.method == .head { response = Self.withoutBody(response) }
+        parts.page.protect(&response, isSecure: parts.authenticator.isSecure)
+        response.headers[.xRequestID] = visit.requestID
+        let took = began.duration(to: .now)
+        parts.metrics.count(route: visit.route, method: request.method, status: response.status, took: took)
+        log(request, response, visit, took)
+        if response.headers[.connection] == "close" { response = Self.closing(response, context.channel) }
+        return response
+    }
+
+    private func answer(_ request: Request, _ visit: inout Visit, _ channel: any Channel) async throws -> Response {
+        try parts.origins.checkHost(request.head)
+        let target = request.head.path ?? "/"
+        let path = target.prefix { $0 != "?" && $0 != "#" }
+        switch table.match(request.method, path) {
+        case .none:
+            if path.hasPrefix("/api/") || path == "/api" { throw Problem.notFound("such address in this API") }
+            visit.route = "page"
+            return try parts.page.answer(request, path: String(path))
+        case .otherMethods(let methods):
+            throw Problem(
+                .methodNotAllowed, "request.method-not-allowed",
+                "this address does not take \(request.method.rawValue)",
+                headers: [.allow: Self.allowed(methods)])
+        case .found(let route, let values):
+            visit.route = route.pattern
+            let query = try Query(target.dropFirst(path.count + 1).prefix { $0 != "#" })
+            try query.allow(route.parameters)
+            let principal = try await authenticate(request, route, &visit)
+            let call = Call(
+                parts: parts, request: request, path: values, query: query, principal: principal,
+                address: visit.address, requestID: visit.requestID, channel: channel)
+            try await authorize(call, route)
+            return try await route.handler(call)
+        }
+    }
+
+    // MARK: - Who, and whether
+
+    private func authenticate(_ request: Request, _ route: Route, _ visit: inout Visit) async throws -> Principal {
+        let isForeign = parts.origins.isForeign(request.head)
+        let changes = request.method != .get && request.method != .head
+        if route.scope == .open {
+            // Signing in from another site's page would be somebody else's session.
+            if isForeign, changes { throw OriginRules.refused }
+            return .local
+        }
+        // No page of another site has any business here, reading included; people following a link read the page.
+        if isForeign { throw OriginRules.refused }
+        visit.showedCredential = try parts.authenticator.credential(request.head) != nil
+        guard let principal = try await parts.authenticator.principal(request.head, address: visit.address) else {
+            throw Authenticator.noToken
+        }
+        visit.principal = principal
+        if principal.means == .session, changes, !parts.origins.saysOrigin(request.head) { throw OriginRules.refused }
+        return principal
+    }
+
+    private func authorize(_ call: Call, _ route: Route) async throws {
+        switch route.scope {
+        case .open: return
+        case .act(let act):
+            try await call.demand(act, on: .everything, hiddenAs: Problem.notFound("such address in this API"))
+        case .application(let act):
+            let missing = Problem.noApplication(String(call.application.prefix(100)))
+            guard let application = try await reference(call.application) else {
+                // Who may not even ask hears that first, whether it exists or not.
+                if call.principal.means == .anonymous, act != .read { throw Authenticator.noToken }
+                throw missing
+            }
+            try await call.demand(act, on: Subject(application), hiddenAs: missing.asRefusal)
+        }
+    }
+
+    /// The ledger knows applications that the loop, still starting, does not.
+    private func reference(_ name: String) async throws(Failure) -> ApplicationReference? {
+        if let status = await parts.controller.status(of: name) { return status.registered.reference }
+        return try await parts.ledger.application(named: name)?.reference
+    }
+
+    private static func allowed(_ methods: [HTTPRequest.Method]) -> String {
+        var words = Set(methods.map(\.rawValue))
+        if words.contains("GET") { words.insert("HEAD") }
+        return words.sorted().joined(separator: ", ")
+    }
+
+    // MARK: - Refusing
+
+    private func refuse(_ error: any Error, _ visit: Visit) async -> Response {
+        let problem: Problem
+        switch error {
+        case let known as Problem: problem = known
+        case let failure as Failure: problem = Problem(failure)
+        case is CancellationError:
+            problem = Problem(.serviceUnavailable, "server.stopping", "the server is stopping", remedy: "try again")
+        default:
+            // What it says may come from anywhere, so nobody but the log hears it.
+            parts.logger.error(
+                "a request failed",
+                metadata: ["request": "\(visit.requestID)", "error": "\(String(reflecting: type(of: error)))"])
+            problem = Problem(
+                .internalServerError, "server.error", "the server could not answer",
+                remedy: "look for the request's id in the server's log")
+        }
+        if problem.status.code >= 500 {
+            parts.logger.warning(
+                "request failed",
+                metadata: [
+                    "request": "\(visit.requestID)", "code": "\(problem.failure.code)",
+                    "message": "\(problem.failure.message)"
+                ])
+        }
+        await keep(problem, visit)
+        return problem.response(instance: visit.requestID)
+    }
+
+    /// Refusals are part of the history: one event each for somebody known, one a minute and code for strangers.
+    private func keep(_ problem: Problem, _ visit: Visit) async {
+        let code = problem.failure.code
+        guard problem.isRefusal || [401, 403, 421].contains(problem.status.code) || code == "request.too-many-attempts",
+            problem.status != .unauthorized || visit.showedCredential || visit.method != .get
+        else { return }
+        do throws(Failure) {
+            if let principal = visit.principal, let token = principal.tokenID,
+                refusalsByToken.take(token, at: parts.now()) == nil
+            {
+                let actor = Actor(
+                    name: principal.name, means: principal.means == .session ? .session : .token, tokenID: token,
+                    address: visit.address, requestID: visit.requestID)
+                try await parts.ledger.record(
+                    Event(
+                        .requestRefused, actor: actor, outcome: "refused",
+                        facts: [
+                            "code": .string(code.rawValue), "method": .string(visit.method.rawValue),
+                            "route": .string(visit.route)
+                        ]))
+            } else {
+                try await parts.ledger.record(refusal: Refusal(code: code, address: visit.address))
+            }
+        } catch {
+            parts.logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])
+        }
+    }
+
+    // MARK: - The way out
+
+    private static func withoutBody(_ response: Response) -> Response {
+        var head = response.createHeadResponse()
+        // The length of what GET would send stands for the body that is left out; a stream has none.
+        if response.body.contentLength == nil { head.headers[.contentLength] = nil }
+        return head
+    }
+
+    /// Closes the connection after the answer: what is still coming in is nothing anybody wants.
+    private static func closing(_ response: Response, _ channel: any Channel) -> Response {
+        var copy = response
+        let body = response.body
+        let length = response.headers[.contentLength]
+        copy.body = ResponseBody(contentLength: body.contentLength) { writer in
+            try await body.write(writer)
+            // Not at once: bytes that were never read would make the kernel reset the connection under the answer.
+            channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+        }
+        copy.headers[.contentLength] = length
+        return copy
+    }
+
+    private func log(_ request: Request, _ response: Response, _ visit: Visit, _ took: Duration) {
+        let isQuiet = ["/healthz", "/livez", "/readyz", "/metrics", "page"].contains(visit.route)
+        let path = (request.head.path ?? "/").prefix { $0 != "?" && $0 != "#" }.prefix(300)
+        parts.logger.log(
+            level: isQuiet && response.status.code < 500 ? .debug : .info, "request",
+            metadata: [
+                "request": "\(visit.requestID)", "method": "\(request.method.rawValue)", "path": "\(path)",
+                "status": "\(response.status.code)", "milliseconds": "\(took / .milliseconds(1))",
+                "address": "\(visit.address)", "actor": "\(visit.principal?.name ?? "-")"
+            ])
+    }
+}
+
+/// What is known of a request before, and even without, anybody having let it in.
+private struct Visit {
+    let requestID: String
+    let address: String
+    let method: HTTPRequest.Method
+    var route = "none"
+    var principal: Principal?
+    var showedCredential = false
+
+    init(_ request: Request, _ channel: any Channel, _ settings: ServerSettings) {
+        method = request.method
+        requestID = Self.sane(request.headers[.xRequestID]) ?? Self.random()
+        let remote = channel.remoteAddress?.ipAddress ?? "unknown"
+        // Only the proxy's own entry, the last, is its word; what stands before it came from outside.
+        let forwarded = request.headers[values: .xForwardedFor].last?.split(separator: ",").last?.trimming()
+        if settings.behindProxy, let forwarded, !forwarded.isEmpty, forwarded.utf8.count <= 64,
+            forwarded.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        {
+            address = forwarded
+        } else {
+            address = remote
+        }
+    }
+
+    private static func sane(_ text: String?) -> String? {
+        guard let text, (1...64).contains(text.utf8.count) else { return nil }
+        let isSane = text.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+        }
+        return isSane ? text : nil
+    }
+
+    private static func random() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<12).map { _ in UInt8.random(in: .min ... .max, using: &generator) }.hex
+    }
+}

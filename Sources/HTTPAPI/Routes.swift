@@ -1,0 +1,80 @@
+/// Every address of this server. `schema/openapi.yaml` says the same to programs; a test compares the two.
+extension RouteTable {
+    static let base = "/api/shiplog/v1"
+
+    static let all: RouteTable = RouteTable(
+        routes: applications + history + people + machinery
+    )
+
+    private static let applications: [Route] = [
+        Route(
+            .get, base + "/applications", .act(.read), ["q", "project", "sync", "health", "limit", "cursor"],
+            ApplicationHandlers.list),
+        Route(.get, base + "/applications/{name}", .application(.read), ApplicationHandlers.get),
+        // The document says what it is about, so the handler asks for leave.
+        Route(.put, base + "/applications/{name}", .act(.read), ApplicationHandlers.put),
+        Route(
+            .delete, base + "/applications/{name}", .application(.administer), ["cascade", "reason"],
+            ApplicationHandlers.delete),
+        Route(.get, base + "/applications/{name}/resources", .application(.read), ApplicationHandlers.resources),
+        Route(
+            .get, base + "/applications/{name}/manifests", .application(.read), ["source"],
+            ApplicationHandlers.manifests),
+        Route(.get, base + "/applications/{name}/diff", .application(.read), ApplicationHandlers.difference),
+        Route(.post, base + "/applications/{name}/sync", .application(.deploy), OperationHandlers.sync),
+        Route(.post, base + "/applications/{name}/refresh", .application(.deploy), OperationHandlers.refresh),
+        Route(.post, base + "/applications/{name}/rollback", .application(.deploy), OperationHandlers.rollback),
+        Route(
+            .get, base + "/applications/{name}/rollback-candidates", .application(.read), ["limit"],
+            OperationHandlers.candidates),
+        Route(.put, base + "/applications/{name}/pin", .application(.deploy), OperationHandlers.pin),
+        Route(.delete, base + "/applications/{name}/pin", .application(.deploy), ["reason"], OperationHandlers.unpin),
+        Route(.post, base + "/applications/{name}/terminate", .application(.deploy), OperationHandlers.terminate),
+        Route(
+            .post, base + "/applications/{name}/accept-cluster", .application(.administer),
+            OperationHandlers.acceptCluster),
+        Route(.get, base + "/operations/{id}", .act(.read), ["wait"], OperationHandlers.get)
+    ]
+
+    private static let history: [Route] = [
+        Route(
+            .get, base + "/revisions", .act(.read),
+            [
+                "application", "project", "kind", "cause", "actor", "outcome", "commit", "q", "from", "to",
+                "includeUnchanged", "order", "limit", "cursor"
+            ], HistoryHandlers.revisions),
+        Route(.get, base + "/revisions/{sequence}", .act(.read), HistoryHandlers.revision),
+        Route(.get, base + "/revisions/{sequence}/manifests", .act(.read), HistoryHandlers.manifests),
+        Route(.get, base + "/revisions/{sequence}/diff", .act(.read), ["against"], HistoryHandlers.difference),
+        Route(
+            .get, base + "/events", .act(.read),
+            [
+                "application", "project", "kind", "actor", "outcome", "revision", "from", "to", "order", "limit",
+                "cursor"
+            ], HistoryHandlers.events),
+        Route(.get, base + "/events/{sequence}", .act(.read), HistoryHandlers.event),
+        Route(.get, base + "/entries/{sequence}", .act(.read), HistoryHandlers.entry),
+        Route(
+            .get, base + "/stream", .act(.read), ["after", "application", "includeUnchanged"], StreamHandlers.stream)
+    ]
+
+    private static let people: [Route] = [
+        Route(.get, base + "/me", .act(.read), PeopleHandlers.me),
+        Route(.post, base + "/session", .open, PeopleHandlers.signIn),
+        Route(.delete, base + "/session", .open, PeopleHandlers.signOut),
+        Route(.get, base + "/tokens", .act(.audit), PeopleHandlers.tokens),
+        Route(.post, base + "/tokens", .act(.administer), PeopleHandlers.makeToken),
+        Route(.delete, base + "/tokens/{id}", .act(.administer), PeopleHandlers.revokeToken)
+    ]
+
+    private static let machinery: [Route] = [
+        Route(.get, base + "/system", .act(.read), SystemHandlers.system),
+        Route(.get, "/healthz", .open, SystemHandlers.alive),
+        Route(.get, "/livez", .open, SystemHandlers.alive),
+        Route(.get, "/readyz", .open, ["verbose"], SystemHandlers.ready),
+        Route(.get, "/metrics", .act(.read), SystemHandlers.metrics),
+        Route(.post, "/api/webhook", .open, WebhookHandlers.any),
+        Route(.post, base + "/webhooks/gitlab", .open, WebhookHandlers.gitlab),
+        Route(.post, base + "/webhooks/github", .open, WebhookHandlers.github)
+    ]
+}

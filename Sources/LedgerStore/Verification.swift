@@ -1,0 +1,121 @@
+public import Shiplog
+import Synchronization
+
+/// What checking a whole ledger found.
+public struct VerificationReport: Sendable, Hashable, CustomStringConvertible {
+    public struct Finding: Sendable, Hashable, CustomStringConvertible {
+        /// The row it concerns; nil for what is no row's own.
+        public let sequence: SequenceNumber?
+        /// A sentence without its full stop.
+        public let message: String
+
+        public init(sequence: SequenceNumber?, message: String) {
+            self.sequence = sequence
+            self.message = message
+        }
+
+        public var description: String { (sequence.map { "\($0): " } ?? "") + message }
+    }
+
+    /// Sequences checked: the log's length.
+    public let rows: Int64
+    /// Bytes of entries.
+    public let entryBytes: Int64
+    public let bodies: Int64
+    public let blobs: Int64
+    /// Bytes of blobs, decompressed.
+    public let blobBytes: Int64
+    /// At most 100, those of the lowest sequences first, then those of no sequence.
+    public let findings: [Finding]
+    /// How many there were in all.
+    public let findingCount: Int64
+    /// Parts that could not be checked and why: erased bodies, keys that are not at hand.
+    public let notes: [String]
+
+    public var isSound: Bool { findingCount == 0 }
+    /// The first bad row, or what is wrong with the ledger as a whole.
+    public var first: Finding? { findings.first }
+
+    public var description: String {
+        guard let first else { return "\(rows) rows, \(bodies) bodies and \(blobs) blobs are sound" }
+        return "\(first)" + (findingCount > 1 ? " (and \(findingCount - 1) more)" : "")
+    }
+}
+
+/// How far checking has come.
+public struct VerificationProgress: Sendable, Hashable {
+    public enum Phase: String, Sendable, Hashable, CaseIterable {
+        case structure, log, blobs, projections
+    }
+
+    public let phase: Phase
+    public let done: Int64
+    public let total: Int64
+
+    public init(phase: Phase, done: Int64, total: Int64) {
+        self.phase = phase
+        self.done = done
+        self.total = total
+    }
+}
+
+/// Collects findings from concurrent passes; keeps the first hundred by sequence.
+final class Findings: Sendable {
+    private struct State {
+        var kept: [VerificationReport.Finding] = []
+        var count: Int64 = 0
+        var notes: [String] = []
+        var rows: Int64 = 0
+        var bytes: Int64 = 0
+        var bodies: Int64 = 0
+        var blobs: Int64 = 0
+        var blobBytes: Int64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ sequence: Int64?, _ message: String) {
+        state.withLock { state in
+            state.count += 1
+            state.kept.append(.init(sequence: sequence.flatMap { SequenceNumber($0) }, message: message))
+            if state.kept.count > 400 { state.kept = Self.sorted(state.kept) }
+        }
+    }
+
+    func note(_ text: String) {
+        state.withLock { if $0.notes.count < 50, !$0.notes.contains(text) { $0.notes.append(text) } }
+    }
+
+    func countLog(rows: Int64, bytes: Int64, bodies: Int64) {
+        state.withLock { state in
+            state.rows += rows
+            state.bytes += bytes
+            state.bodies += bodies
+        }
+    }
+
+    func countBlobs(_ number: Int64, bytes: Int64) {
+        state.withLock { state in
+            state.blobs += number
+            state.blobBytes += bytes
+        }
+    }
+
+    var rows: Int64 { state.withLock { $0.rows } }
+
+    var report: VerificationReport {
+        state.withLock { state in
+            VerificationReport(
+                rows: state.rows, entryBytes: state.bytes, bodies: state.bodies, blobs: state.blobs,
+                blobBytes: state.blobBytes, findings: Self.sorted(state.kept), findingCount: state.count,
+                notes: state.notes)
+        }
+    }
+
+    private static func sorted(_ findings: [VerificationReport.Finding]) -> [VerificationReport.Finding] {
+        Array(
+            findings.sorted {
+                ($0.sequence?.value ?? .max, $0.message) < ($1.sequence?.value ?? .max, $1.message)
+            }.prefix(100))
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import GRDB
+public import Shiplog
+
+extension Ledger {
+    /// Checks everything a ledger holds, in one pass on two cores, beside a running server or without one: every row's
+    /// sequence, canonical form, leaf hash, time and bodies; every blob; the schema and SQLite's own structures; and that
+    /// attempts, applications, inventory and tokens are what the events say.
+    ///
+    /// - Parameters:
+    ///   - structure: also SQLite's `integrity_check`, which compares every index with its table. Without it only the
+    ///     pages' structure is checked.
+    ///   - progress: called now and then, from any thread.
+    /// - Throws: what keeps it from being read at all; what it finds is in the report.
+    public static func verify(
+        _ directory: DataDirectory, structure: Bool = true,
+        progress: @escaping @Sendable (VerificationProgress) -> Void = { _ in }
+    ) async throws(Failure) -> VerificationReport {
+        guard FileSystem.exists(directory.ledger) else {
+            throw Failure(
+                .ledgerMissing, "there is no ledger in \(directory.path)",
+                remedy: "name the data directory of a server with --data")
+        }
+        do {
+            let pool = try Connections.readers(directory.ledger, count: 4)
+            defer { try? pool.close() }
+            // One snapshot for all that depends on state; rows of the log below its head never change.
+            let snapshot = try pool.makeSnapshot()
+            let verifier = Verifier(
+                keys: try? LedgerKeys.load(from: directory, create: false), findings: Findings(), progress: progress)
+            try await snapshot.read { db in
+                guard try Schema.check(db) == Schema.newest else {
+                    throw Failure(
+                        .ledgerOlderSchema, "the ledger has an older schema than this version checks",
+                        remedy: "start the server once with this version: it brings the ledger up to date")
+                }
+                try verifier.schema(db)
+            }
+            try await verifier.run(pool, snapshot, structure: structure)
+            return verifier.findings.report
+        } catch {
+            throw Connections.failure(error, "verifying the ledger")
+        }
+    }
+}
+
+/// One run of `Ledger.verify`.
+struct Verifier: Sendable {
+    let keys: LedgerKeys?
+    let findings: Findings
+    let progress: @Sendable (VerificationProgress) -> Void
+
+    func run(_ pool: DatabasePool, _ snapshot: DatabaseSnapshot, structure: Bool) async throws {
+        if keys == nil { findings.note("the keys are not at hand: sealed values were not opened") }
+        let head = try await snapshot.read { db in try Reading.head(db)?.value ?? 0 }
+        let middle = head / 2
+        async let first = pool.read { db in try log(db, 1...max(1, middle), of: head, isEmpty: middle == 0) }
+        async let second = snapshot.read { db in
+            try log(db, (middle + 1)...max(middle + 1, head), of: head, isEmpty: head == middle)
+        }
+        let (left, right) = try await (first, second)
+        join(left, right)
+        let stateful = left.stateful + right.stateful
+        let repeated = left.repeated.merging(right.repeated) { first, _ in first }
+        async let blobs: Void = pool.read { db in try self.blobs(db) }
+        async let structures: Void = pool.read { db in try self.structure(db, isFull: structure) }
+        async let projections: Void = snapshot.read { db in
+            try self.repeated(db, repeated)
+            try self.projections(db, stateful, head: head)
+        }
+        _ = try await (blobs, structures, projections)
+    }
+
+    /// Columns are generated and triggers guard tables only as long as the schema says so.
+    func schema(_ db: Database) throws {
+        let (found, expected) = (Set(try Schema.dump(db)), Set(try Schema.expected()))
+        for missing in expected.subtracting(found).sorted() {
+            findings.add(nil, "the schema lacks or differs in: \(Self.firstLine(missing))")
+        }
+        for extra in found.subtracting(expected).sorted() {
+            findings.add(nil, "the schema has what no version of shiplog made: \(Self.firstLine(extra))")
+        }
+    }
+
+    private static func firstLine(_ sql: String) -> String { String(sql.prefix { $0 != "\n" }.prefix(100)) }
+
+    private func structure(_ db: Database, isFull: Bool) throws {
+        progress(VerificationProgress(phase: .structure, done: 0, total: 1))
+        let cursor = try String.fetchCursor(db, sql: isFull ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)")
+        while let line = try cursor.next() where line != "ok" { findings.add(nil, "SQLite finds damage: \(line)") }
+        if let row = try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") {
+            findings.add(nil, "a row of the table \(row[0] as String? ?? "?") refers to one that is not there")
+        }
+        progress(VerificationProgress(phase: .structure, done: 1, total: 1))
+    }
+
+    /// The two halves of the log meet: the clock goes on, nothing is missing between.
+    private func join(_ left: LogPart, _ right: LogPart) {
+        if let last = left.lastRecordedAt, let first = right.firstRecordedAt, first.time < last.time {
+            findings.add(first.sequence, "was recorded before the row in front of it")
+        }
+    }
+
+    /// What unchanged reconciles say they repeat: a revision of the same application that repeats none.
+    private func repeated(_ db: Database, _ repeated: [Int64: (application: String, by: Int64)]) throws {
+        let statement = try db.cachedStatement(sql: "SELECT application, same_as FROM revision WHERE sequence = ?")
+        for (sequence, row) in repeated {
+            let named = try Row.fetchOne(statement, arguments: [sequence])
+            guard let named, named["application"] == row.application, named["same_as"] as Int64? == nil else {
+                findings.add(row.by, "repeats #\(sequence), which is no revision of its application that can be repeated")
+                continue
+            }
+        }
+    }
+}

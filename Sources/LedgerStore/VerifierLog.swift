@@ -1,0 +1,272 @@
+import Crypto
+import Foundation
+import GRDB
+import Shiplog
+
+/// What one part of the log leaves for the checks that come after it.
+struct LogPart: Sendable {
+    /// Rows that change a projection, in order.
+    var stateful: [Int64] = []
+    /// Revisions that unchanged ones name: each with the application and a row that names it.
+    var repeated: [Int64: (application: String, by: Int64)] = [:]
+    var firstRecordedAt: (sequence: Int64, time: Int64)?
+    var lastRecordedAt: (sequence: Int64, time: Int64)?
+}
+
+extension Verifier {
+    /// Walks leaf, revision, event and body side by side, each once and in order.
+    func log(_ db: Database, _ range: ClosedRange<Int64>, of total: Int64, isEmpty: Bool) throws -> LogPart {
+        var part = LogPart()
+        guard !isEmpty else { return part }
+        var walk = try LogWalk(db, range)
+        let folds = try Folds(db)
+        var (rows, bytes, bodies): (Int64, Int64, Int64) = (0, 0, 0)
+        for sequence in range {
+            rows += 1
+            if rows & 0xFFF == 0 {
+                try Task.checkCancellation()
+                findings.countLog(rows: 0x1000, bytes: 0, bodies: 0)
+                progress(VerificationProgress(phase: .log, done: findings.rows, total: total))
+            }
+            let hash = try walk.leaf.row(at: sequence) { row in findings.add(row, "a leaf stands outside the log") }
+            if hash == nil { findings.add(sequence, "is missing: the log has a gap") }
+            var scanned: CanonicalScanner.Entry?
+            var found = 0
+            for table in [WriteTransaction.Table.revision, .event] {
+                let row = try walk.entry(table, at: sequence) { row in
+                    findings.add(row, "an entry stands outside the log")
+                }
+                guard let row else { continue }
+                found += 1
+                scanned = try row.withUnsafeData(atIndex: 1) { data -> CanonicalScanner.Entry? in
+                    guard let data else { return nil }
+                    bytes += Int64(data.count)
+                    return check(data, sequence, table, hash: hash, &part)
+                }
+            }
+            if found > 1 { findings.add(sequence, "is a revision and an event at once") }
+            if found == 0, hash != nil, !folds.cover(sequence) {
+                findings.add(sequence, "its entry is missing, and no retention took it")
+            }
+            bodies += try check(bodiesOf: sequence, scanned, &walk)
+        }
+        if let beyond = try walk.beyond(range.upperBound), range.upperBound == total {
+            // Rows above the head of the snapshot are a running server's.
+            if try Int64.fetchOne(db, sql: "SELECT 1 FROM leaf WHERE sequence = ?", arguments: [beyond]) == nil {
+                findings.add(beyond, "an entry stands outside the log")
+            }
+        }
+        findings.countLog(rows: rows & 0xFFF, bytes: bytes, bodies: bodies)
+        return part
+    }
+
+    private func check(
+        _ data: Data, _ sequence: Int64, _ table: WriteTransaction.Table, hash: Data?, _ part: inout LogPart
+    ) -> CanonicalScanner.Entry? {
+        if let hash {
+            var leaf = SHA256()
+            leaf.update(data: Self.leafPrefix)
+            leaf.update(data: data)
+            if !leaf.finalize().elementsEqual(hash) { findings.add(sequence, "its entry is not the one that was hashed") }
+        }
+        return data.withUnsafeBytes { raw -> CanonicalScanner.Entry? in
+            let bytes = raw.bindMemory(to: UInt8.self)
+            guard let entry = CanonicalScanner.scan(bytes) else {
+                findings.add(sequence, "its entry is not in canonical form")
+                return nil
+            }
+            func text(_ range: Range<Int>?) -> String {
+                range.map { String(decoding: UnsafeBufferPointer(rebasing: bytes[$0]), as: UTF8.self) } ?? ""
+            }
+            if entry.format != EntryFormat1.number { findings.add(sequence, "its entry is in the unknown format \(entry.format)") }
+            if entry.sequence != sequence { findings.add(sequence, "its entry says that it is #\(entry.sequence)") }
+            if let time = entry.recordedAt {
+                if let last = part.lastRecordedAt, time < last.time {
+                    findings.add(sequence, "was recorded before the row in front of it")
+                }
+                if part.firstRecordedAt == nil { part.firstRecordedAt = (sequence, time) }
+                part.lastRecordedAt = (sequence, time)
+            } else {
+                findings.add(sequence, "its entry does not say when it was recorded")
+            }
+            if table == .event {
+                let kind = text(entry.kind)
+                if Event.Kind(rawValue: kind) == nil { findings.add(sequence, "is an event of the unknown kind \(kind)") }
+                if entry.hasPin || Self.isStateful(kind) || entry.bodies.contains(where: { text($0.name) == "gone" }) {
+                    part.stateful.append(sequence)
+                }
+            } else if let sameAs = entry.sameAs {
+                if sameAs >= sequence { findings.add(sequence, "repeats a row that comes after it") }
+                if part.repeated[sameAs] == nil { part.repeated[sameAs] = (text(entry.application), sequence) }
+            } else {
+                if Revision.Kind(rawValue: text(entry.kind)) == nil {
+                    findings.add(sequence, "is a revision of an unknown kind")
+                }
+                if entry.attempt != nil || entry.hasPin { part.stateful.append(sequence) }
+            }
+            return entry
+        }
+    }
+
+    private static let leafPrefix: [UInt8] = [0]
+
+    private static func isStateful(_ kind: String) -> Bool {
+        kind == "attempt.started" || kind == "cluster.accepted" || kind.hasPrefix("application.")
+            || kind.hasPrefix("token.")
+    }
+
+    /// The bodies that are there against those that the entry names.
+    private func check(
+        bodiesOf sequence: Int64, _ entry: CanonicalScanner.Entry?, _ walk: inout LogWalk
+    ) throws -> Int64 {
+        // Nearly every row: names none, has none.
+        let present = try walk.bodies(at: sequence)
+        if present.isEmpty, entry?.bodies.isEmpty ?? true { return 0 }
+        guard entry != nil, let raw = walk.lastEntry else { return 0 }
+        var named: [String: String] = [:]
+        for body in entry?.bodies ?? [] {
+            named[String(decoding: raw[body.name], as: UTF8.self)] = String(decoding: raw[body.digest], as: UTF8.self)
+        }
+        for body in present {
+            guard let digest = named.removeValue(forKey: body.name) else {
+                findings.add(sequence, "has a part \(body.name) that its entry does not name")
+                continue
+            }
+            guard let salt = body.salt, let content = body.content else {
+                findings.note("parts of some rows were erased, and what they said cannot be checked")
+                continue
+            }
+            let bytes = try? StoredBytes.unpack(content, encoding: body.encoding, limit: StoredBytes.limit)
+            if bytes.map({ DraftBody.digest(salt: salt, content: $0).hex }) != digest {
+                findings.add(sequence, "its part \(body.name) is not the one that its entry names")
+            }
+        }
+        for name in named.keys.sorted() { findings.add(sequence, "its part \(name) is missing") }
+        return Int64(present.count)
+    }
+}
+
+/// Ranges that retention has taken rows from.
+private struct Folds {
+    private let ranges: [ClosedRange<Int64>]
+
+    init(_ db: Database) throws {
+        ranges = try Row.fetchAll(db, sql: "SELECT first, last FROM fold ORDER BY first").compactMap { row in
+            let (first, last): (Int64, Int64) = (row[0], row[1])
+            return first <= last ? first...last : nil
+        }
+    }
+
+    func cover(_ sequence: Int64) -> Bool { ranges.contains { $0.contains(sequence) } }
+}
+
+/// Four tables read side by side in order of `sequence`.
+struct LogWalk {
+    struct Body {
+        let name: String
+        let salt: [UInt8]?
+        let encoding: Int64
+        let content: [UInt8]?
+    }
+
+    /// A cursor that is asked for one sequence after the other.
+    struct Cursor {
+        private let rows: RowCursor
+        private var current: Row?
+
+        init(_ db: Database, _ sql: String, _ range: ClosedRange<Int64>) throws {
+            rows = try Row.fetchCursor(
+                db.makeStatement(sql: sql), arguments: ["first": range.lowerBound, "last": range.upperBound])
+            current = try rows.next()
+        }
+
+        /// The row of that sequence; rows in front of it, which nobody asked for, are told to `stray`.
+        mutating func next(at sequence: Int64, _ stray: (Int64) -> Void) throws -> Row? {
+            while let row = current {
+                let number: Int64 = row[0]
+                if number == sequence { return row }
+                if number > sequence { return nil }
+                stray(number)
+                current = try rows.next()
+            }
+            return nil
+        }
+
+        mutating func advance() throws { current = try rows.next() }
+
+        mutating func row(at sequence: Int64, _ stray: (Int64) -> Void) throws -> Data? {
+            guard let row = try next(at: sequence, stray) else { return nil }
+            let data: Data? = row[1]
+            try advance()
+            return data
+        }
+    }
+
+    var leaf: Cursor
+    private var revision: Cursor
+    private var event: Cursor
+    private var body: Cursor
+    private var used: WriteTransaction.Table?
+    /// The entry that was last read, kept only when it names bodies.
+    private(set) var lastEntry: [UInt8]?
+    private let db: Database
+
+    init(_ db: Database, _ range: ClosedRange<Int64>) throws {
+        self.db = db
+        func sql(_ columns: String, _ table: String, _ order: String = "sequence") -> String {
+            "SELECT sequence, \(columns) FROM \(table) WHERE sequence BETWEEN :first AND :last ORDER BY \(order)"
+        }
+        leaf = try Cursor(db, sql("hash", "leaf"), range)
+        revision = try Cursor(db, sql("entry", "revision"), range)
+        event = try Cursor(db, sql("entry", "event"), range)
+        body = try Cursor(db, sql("name, salt, encoding, content", "body", "sequence, name"), range)
+    }
+
+    /// The row is valid until the next call for its table.
+    mutating func entry(
+        _ table: WriteTransaction.Table, at sequence: Int64, _ stray: (Int64) -> Void
+    ) throws -> Row? {
+        if table == .revision { lastEntry = nil }
+        // The cursor moved past the row it gave out last time only now: a row is a view of the statement.
+        if table == .revision {
+            let row = try revision.next(at: sequence, stray)
+            try keep(row)
+            return row
+        }
+        let row = try event.next(at: sequence, stray)
+        try keep(row)
+        return row
+    }
+
+    private mutating func keep(_ row: Row?) throws {
+        guard let row else { return }
+        try row.withUnsafeData(atIndex: 1) { data in
+            // Bodies are rare, and their names and digests are needed after the cursor has gone on.
+            if let data, data.range(of: Self.bodiesMember) != nil { lastEntry = Array(data) }
+        }
+    }
+
+    private static let bodiesMember = Data(#""bodies":{"#.utf8)
+
+    mutating func bodies(at sequence: Int64) throws -> [Body] {
+        var bodies: [Body] = []
+        while let row = try body.next(at: sequence, { _ in }) {
+            let (salt, content): (Data?, Data?) = (row[2], row[4])
+            bodies.append(
+                Body(name: row[1], salt: salt.map { Array($0) }, encoding: row[3], content: content.map { Array($0) }))
+            try body.advance()
+        }
+        return bodies
+    }
+
+    /// The first entry behind the log's end.
+    func beyond(_ last: Int64) throws -> Int64? {
+        try Int64.fetchOne(
+            db,
+            sql: """
+                SELECT min(sequence) FROM (
+                    SELECT min(sequence) AS sequence FROM revision WHERE sequence > :last
+                    UNION ALL SELECT min(sequence) FROM event WHERE sequence > :last)
+                """, arguments: ["last": last])
+    }
+}
