@@ -37,6 +37,7 @@ struct ClusterState: Sendable {
     private var objects: [GroupResource: [String: [String: JSON]]] = [:]
     private var keyByUID: [String: ObjectKey] = [:]
     private var dependents: [String: Set<ObjectKey>] = [:]
+    private(set) var labels = LabelIndex()
     /// The changes that watches can still resume from.
     private(set) var window = ChangeWindow()
     /// Writes since the last `takeChanges`.
@@ -93,6 +94,8 @@ struct ClusterState: Sendable {
         }.sorted()
     }
 
+    func count(_ resource: GroupResource, namespace: String) -> Int { objects[resource]?[namespace]?.count ?? 0 }
+
     var count: Int { objects.values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } } }
 
     /// Every object, for a snapshot.
@@ -146,13 +149,25 @@ struct ClusterState: Sendable {
     private mutating func record(_ change: Change) {
         window.append(change)
         fresh.append(change)
-        work.note(change)
+        work.note(change, services: services(selecting: change))
         if change.key.resource == Self.definitions { rebuildRegistry() }
+    }
+
+    /// The Services whose endpoints a change of a pod may change.
+    private func services(selecting change: Change) -> [ObjectKey] {
+        guard change.key.resource == Self.pods else { return [] }
+        let namespace = change.key.namespace
+        var names = labels.services(for: change.object.labels, namespace: namespace)
+        if let previous = change.previous, previous.labels != change.object.labels {
+            names += labels.services(for: previous.labels, namespace: namespace)
+        }
+        return names.map { ObjectKey(resource: Self.services, namespace: namespace, name: $0) }
     }
 
     private mutating func put(_ object: JSON, at key: ObjectKey, previous: JSON?) {
         if let previous { unindex(key, previous) }
         objects[key.resource, default: [:]][key.namespace, default: [:]][key.name] = object
+        labels.add(key, object)
         if let uid = object.at("metadata", "uid")?.string { keyByUID[uid] = key }
         for owner in object.at("metadata", "ownerReferences")?.array ?? [] {
             if let uid = owner["uid"]?.string { dependents[uid, default: []].insert(key) }
@@ -166,6 +181,7 @@ struct ClusterState: Sendable {
     }
 
     private mutating func unindex(_ key: ObjectKey, _ previous: JSON) {
+        labels.remove(key, previous)
         if let uid = previous.at("metadata", "uid")?.string { keyByUID[uid] = nil }
         for owner in previous.at("metadata", "ownerReferences")?.array ?? [] {
             guard let uid = owner["uid"]?.string else { continue }

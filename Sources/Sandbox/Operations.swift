@@ -19,6 +19,9 @@ struct Outcome: Sendable {
 }
 
 extension ClusterState {
+    /// No object grows past this, however many patches make it.
+    static let maximumObjectBytes = 3 << 20
+
     private enum Writer {
         case update(ManagedFields.Identity)
         case applied(ManagedFields)
@@ -172,6 +175,9 @@ extension ClusterState {
                         + "error: " + texts.joined(separator: ", "))
             }
             warnings += texts
+        }
+        guard object.weight <= Self.maximumObjectBytes else {
+            throw StatusError(413, "RequestEntityTooLarge", "etcdserver: request is too large")
         }
         keepSystemFields(&object, live, kind, key, endpoint, context)
         if case .main = endpoint {
@@ -440,5 +446,17 @@ enum QualityOfService {
             }
         }
         return isGuaranteed ? "Guaranteed" : "Burstable"
+    }
+}
+
+extension JSON {
+    /// About how many bytes the value is as JSON.
+    var weight: Int {
+        switch self {
+        case .null, .bool, .integer, .number: 5
+        case .string(let text): text.utf8.count + 2
+        case .array(let elements): elements.reduce(2) { $0 + $1.weight + 1 }
+        case .object(let members): members.reduce(2) { $0 + $1.key.utf8.count + $1.value.weight + 4 }
+        }
     }
 }

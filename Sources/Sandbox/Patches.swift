@@ -18,6 +18,9 @@ enum Patches {
     /// At most this many operations in one JSON patch, as the API server has it.
     static let maximumOperations = 10_000
 
+    /// What its copy operations may come to together.
+    static let maximumCopiedBytes = 3 << 20
+
     static func apply(_ operations: JSON, to target: JSON) throws(StatusError) -> JSON {
         guard let list = operations.array else {
             throw .badRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
@@ -28,7 +31,17 @@ enum Patches {
                 "The allowed maximum operations in a JSON patch is \(maximumOperations), got \(list.count)")
         }
         var result = target
-        for operation in list { result = try apply(one: operation, to: result) }
+        var copied = 0
+        for operation in list {
+            if operation["op"] == "copy", let from = operation["from"]?.string {
+                // Copies of copies would double without end.
+                copied += value(result, try pointer(from))?.canonicalBytes.count ?? 0
+                guard copied <= maximumCopiedBytes else {
+                    throw StatusError(413, "RequestEntityTooLarge", "the patch copies more than \(maximumCopiedBytes) bytes")
+                }
+            }
+            result = try apply(one: operation, to: result)
+        }
         return result
     }
 

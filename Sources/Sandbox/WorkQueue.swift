@@ -11,14 +11,17 @@ struct WorkQueue: Sendable {
         case ownerGone(String)
         /// An object names owners: are they there?
         case orphan(ObjectKey)
-        /// Something in a namespace changed that other objects select by labels.
-        case selectors(namespace: String)
+        /// A Service's pods changed.
+        case endpoints(ObjectKey)
+        /// Pods of a namespace changed.
+        case budgets(namespace: String)
     }
 
     private var items: [Item] = []
     private var start = 0
     private var queued: Set<Item> = []
-    private var timers: [Item: Int64] = [:]
+    private var timers: [Item: (due: Int64, order: Int)] = [:]
+    private var timerCount = 0
 
     var isEmpty: Bool { start >= items.count }
 
@@ -27,7 +30,11 @@ struct WorkQueue: Sendable {
     }
 
     /// Puts an item in at a time; the earliest of several counts. Milliseconds of the controllers' clock.
-    mutating func add(_ item: Item, at due: Int64) { timers[item] = min(timers[item] ?? due, due) }
+    mutating func add(_ item: Item, at due: Int64) {
+        if let timer = timers[item], timer.due <= due { return }
+        timerCount += 1
+        timers[item] = (due, timerCount)
+    }
 
     /// Takes an item's timer away.
     mutating func cancel(_ item: Item) { timers[item] = nil }
@@ -45,12 +52,12 @@ struct WorkQueue: Sendable {
     }
 
     /// When the next timer is due.
-    var nextDue: Int64? { timers.values.min() }
+    var nextDue: Int64? { timers.values.lazy.map(\.due).min() }
 
     /// Moves what is due into the queue, earliest first.
     mutating func wake(now: Int64) {
         guard let nextDue, nextDue <= now else { return }
-        let due = timers.filter { $0.value <= now }.sorted { ($0.value, "\($0.key)") < ($1.value, "\($1.key)") }
+        let due = timers.filter { $0.value.due <= now }.sorted { $0.value < $1.value }
         for (item, _) in due {
             timers[item] = nil
             add(item)
@@ -65,11 +72,13 @@ struct WorkQueue: Sendable {
     private static let events = GroupResource(group: "", plural: "events")
 
     /// Puts in what a change may concern.
-    mutating func note(_ change: Change) {
+    /// - Parameter services: the Services that select the object or its former self.
+    mutating func note(_ change: Change, services: [ObjectKey]) {
         let key = change.key
         // Nothing follows from an Event.
         guard key.resource != Self.events else { return }
         add(.object(key))
+        for service in services { add(.endpoints(service)) }
         if change.verb == .deleted { add(.ownerGone(change.object.uid)) }
         if change.object.at("metadata", "ownerReferences") != nil {
             if change.verb == .added { add(.orphan(key)) }
@@ -80,7 +89,7 @@ struct WorkQueue: Sendable {
         if change.verb == .deleted, let volume = change.object.at("spec", "volumeName")?.string {
             add(.object(ObjectKey(resource: Self.volumes, namespace: "", name: volume)))
         }
-        if key.resource == Self.pods { add(.selectors(namespace: key.namespace)) }
+        if key.resource == Self.pods { add(.budgets(namespace: key.namespace)) }
         if change.verb == .deleted, !key.namespace.isEmpty { add(.object(ClusterState.namespaceKey(key.namespace))) }
     }
 }

@@ -44,7 +44,8 @@ extension ClusterState {
                 reconcile(key, clock)
             case .ownerGone(let uid): collectDependents(of: uid, clock)
             case .orphan(let key): collectOrphan(key, clock)
-            case .selectors(let namespace): reconcileSelectors(namespace, clock)
+            case .endpoints(let service): reconcileEndpoints(service, clock)
+            case .budgets(let namespace): reconcileBudgets(namespace, clock)
             }
         }
         return !work.isEmpty
@@ -130,8 +131,9 @@ extension ClusterState {
         by owner: JSON, _ resource: GroupResource, _ selector: LabelSelector?, _ clock: ControllerClock
     ) -> [(key: ObjectKey, object: JSON)] {
         if let selector, !selector.requirements.isEmpty, !owner.isBeingDeleted {
-            for (key, object) in objects(resource, namespace: owner.namespace)
-            where object.controller == nil && !object.isBeingDeleted && selector.matches(object) {
+            for name in labels.uncontrolled(resource, namespace: owner.namespace) {
+                let key = ObjectKey(resource: resource, namespace: owner.namespace, name: name)
+                guard let object = object(key), !object.isBeingDeleted, selector.matches(object) else { continue }
                 write(key, by: Self.controllerManager, status: false, clock) { object in
                     let references = object.at("metadata", "ownerReferences")?.array ?? []
                     object.set(
@@ -181,7 +183,7 @@ extension ClusterState {
         let name = object.name.prefix(200) + "." + String(hash, radix: 16)
         let key = ObjectKey(resource: resource, namespace: namespace, name: name)
         if var event = self.object(key) {
-            event["count"] = .integer((event["count"]?.integer ?? 1) + 1)
+            event["count"] = .integer(Self.successor(event["count"]?.integer ?? 1))
             event["lastTimestamp"] = .string(clock.seconds)
             store(event, at: key)
             return
@@ -209,6 +211,12 @@ extension ClusterState {
         ]
         store(event, at: key)
     }
+
+    /// Events a namespace keeps; the oldest fifth goes when there are more.
+    private static let maximumEvents = 500
+
+    /// The next number; numbers that clients can write may be as large as they like.
+    static func successor(_ number: Int64) -> Int64 { number == .max ? number : number + 1 }
 
     private static func lastSeen(_ event: JSON) -> String { event["lastTimestamp"]?.string ?? "" }
 }

@@ -64,7 +64,7 @@ extension ClusterState {
         let surge = isRecreate ? 0 : Self.bounds(deployment).surge
         let first = isRecreate ? wanted : max(0, min(wanted, wanted + surge - total))
         var annotations = Self.inherited(deployment)
-        annotations[Self.revision] = .string(String(Self.newestRevision(sets) + 1))
+        annotations[Self.revision] = .string(String(Self.successor(Self.newestRevision(sets))))
         annotations["deployment.kubernetes.io/desired-replicas"] = .string(String(wanted))
         annotations["deployment.kubernetes.io/max-replicas"] = .string(String(wanted + surge))
         let object: JSON = [
@@ -106,9 +106,9 @@ extension ClusterState {
         _ key: ObjectKey, _ current: ObjectKey, _ sets: [(key: ObjectKey, object: JSON)], _ clock: ControllerClock
     ) {
         let newest = Self.newestRevision(sets.filter { $0.key != current })
-        if let set = object(current), Self.revision(of: set) <= newest {
+        if let set = object(current), Self.revision(of: set) <= newest, newest < .max {
             write(current, by: Self.controllerManager, status: false, clock) {
-                $0.set(.string(String(newest + 1)), at: ["metadata", "annotations", Self.revision])
+                $0.set(.string(String(Self.successor(newest))), at: ["metadata", "annotations", Self.revision])
             }
         }
         guard let set = object(current) else { return }

@@ -5,8 +5,7 @@ extension ClusterState {
     /// From the block that RFC 5737 keeps for documentation: nothing answers there.
     private static let outsideAddress: JSON = "192.0.2.10"
 
-    mutating func reconcileSelectors(_ namespace: String, _ clock: ControllerClock) {
-        for (key, _) in objects(Self.services, namespace: namespace) { reconcileEndpoints(key, clock) }
+    mutating func reconcileBudgets(_ namespace: String, _ clock: ControllerClock) {
         let budgets = GroupResource(group: "policy", plural: "poddisruptionbudgets")
         for (key, _) in objects(budgets, namespace: namespace) { reconcileBudget(key, clock) }
     }
@@ -22,7 +21,7 @@ extension ClusterState {
         }
     }
 
-    private mutating func reconcileEndpoints(_ key: ObjectKey, _ clock: ControllerClock) {
+    mutating func reconcileEndpoints(_ key: ObjectKey, _ clock: ControllerClock) {
         let endpoints = ObjectKey(
             resource: GroupResource(group: "", plural: "endpoints"), namespace: key.namespace, name: key.name)
         guard let service = object(key) else {
@@ -32,12 +31,13 @@ extension ClusterState {
         guard !service.isBeingDeleted, let selector = LabelSelector(service.at("spec", "selector")),
             !selector.requirements.isEmpty
         else { return }
-        let pods = objects(Self.pods, namespace: key.namespace).filter {
-            selector.matches($0.object) && $0.object.at("status", "podIP") != nil && Self.isActive($0.object)
-        }
+        let plain = service.at("spec", "selector")?.stringMap ?? [:]
+        let pods = labels.pods(plain, namespace: key.namespace).compactMap { name in
+            object(ObjectKey(resource: Self.pods, namespace: key.namespace, name: name))
+        }.filter { selector.matches($0) && $0.at("status", "podIP") != nil && Self.isActive($0) }
         let ports = service.at("spec", "ports")?.array ?? []
-        writeEndpoints(endpoints, service, pods.map(\.object), ports, clock)
-        writeSlice(service, pods.map(\.object), ports, clock)
+        writeEndpoints(endpoints, service, pods, ports, clock)
+        writeSlice(service, pods, ports, clock)
     }
 
     private static func reference(_ pod: JSON) -> JSON {

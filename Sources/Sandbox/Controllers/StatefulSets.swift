@@ -127,7 +127,7 @@ extension ClusterState {
         let newest = others.map { $0["revision"]?.integer ?? 0 }.max() ?? 0
         if let existing = object(key) {
             guard existing["revision"]?.integer ?? 0 < newest else { return }
-            write(key, by: Self.controllerManager, status: false, clock) { $0["revision"] = .integer(newest + 1) }
+            write(key, by: Self.controllerManager, status: false, clock) { $0["revision"] = .integer(Self.successor(newest)) }
             return
         }
         var template = owner.at("spec", "template") ?? [:]
@@ -138,7 +138,7 @@ extension ClusterState {
                     "name": .string(name), "labels": owner.at("spec", "template", "metadata", "labels") ?? [:],
                     "ownerReferences": [Self.controllerReference(to: owner)]
                 ],
-                "data": ["spec": ["template": template]], "revision": .integer(newest + 1)
+                "data": ["spec": ["template": template]], "revision": .integer(Self.successor(newest))
             ], resource, namespace: owner.namespace, clock)
         let limit = Int(min(max(owner.at("spec", "revisionHistoryLimit")?.integer ?? 10, 0), 10_000))
         let old = others.sorted { $0["revision"]?.integer ?? 0 < $1["revision"]?.integer ?? 0 }
