@@ -87,7 +87,7 @@ struct Verifier: Sendable {
     private func structure(_ db: Database, isFull: Bool) throws {
         progress(VerificationProgress(phase: .structure, done: 0, total: 1))
         let cursor = try String.fetchCursor(db, sql: isFull ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)")
-        while let line = try cursor.next() where line != "ok" { findings.add(nil, "SQLite finds damage: \(line)") }
+        while let line = try cursor.next(), line != "ok" { findings.add(nil, "SQLite finds damage: \(line)") }
         if let row = try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") {
             findings.add(nil, "a row of the table \(row[0] as String? ?? "?") refers to one that is not there")
         }
@@ -106,7 +106,8 @@ struct Verifier: Sendable {
         let statement = try db.cachedStatement(sql: "SELECT application, same_as FROM revision WHERE sequence = ?")
         for (sequence, row) in repeated {
             let named = try Row.fetchOne(statement, arguments: [sequence])
-            guard let named, named["application"] == row.application, named["same_as"] as Int64? == nil else {
+            let application: String? = named?["application"]
+            guard application == row.application, (named?["same_as"] as Int64?) == nil else {
                 findings.add(row.by, "repeats #\(sequence), which is no revision of its application that can be repeated")
                 continue
             }

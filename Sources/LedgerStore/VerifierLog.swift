@@ -21,34 +21,45 @@ extension Verifier {
         var walk = try LogWalk(db, range)
         let folds = try Folds(db)
         var (rows, bytes, bodies): (Int64, Int64, Int64) = (0, 0, 0)
-        for sequence in range {
+        var next = range.lowerBound
+        while next <= range.upperBound {
+            let sequence = next
+            next += 1
             rows += 1
             if rows & 0xFFF == 0 {
                 try Task.checkCancellation()
                 findings.countLog(rows: 0x1000, bytes: 0, bodies: 0)
                 progress(VerificationProgress(phase: .log, done: findings.rows, total: total))
             }
-            let hash = try walk.leaf.row(at: sequence) { row in findings.add(row, "a leaf stands outside the log") }
-            if hash == nil { findings.add(sequence, "is missing: the log has a gap") }
-            var scanned: CanonicalScanner.Entry?
+            let hash = try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?[1] as Data?
+            if hash == nil {
+                // However wide the gap is, it is one finding.
+                let there = try walk.nearest(from: sequence) ?? range.upperBound + 1
+                findings.add(sequence, "is missing: the log has a gap up to #\(max(sequence, there - 1))")
+                if there > sequence {
+                    next = there
+                    continue
+                }
+            }
+            var scan: Scan?
             var found = 0
             for table in [WriteTransaction.Table.revision, .event] {
-                let row = try walk.entry(table, at: sequence) { row in
-                    findings.add(row, "an entry stands outside the log")
-                }
+                let row = try walk.entry(table, at: sequence) { findings.add($0, "an entry stands outside the log") }
                 guard let row else { continue }
                 found += 1
-                scanned = try row.withUnsafeData(atIndex: 1) { data -> CanonicalScanner.Entry? in
+                scan = try row.withUnsafeData(atIndex: 1) { data -> Scan? in
                     guard let data else { return nil }
                     bytes += Int64(data.count)
                     return check(data, sequence, table, hash: hash, &part)
                 }
+                if table == .revision, let scan, scan.entry.sameAs == nil { try decode(db, sequence) }
+                if table == .event { try decode(db, sequence) }
             }
             if found > 1 { findings.add(sequence, "is a revision and an event at once") }
             if found == 0, hash != nil, !folds.cover(sequence) {
                 findings.add(sequence, "its entry is missing, and no retention took it")
             }
-            bodies += try check(bodiesOf: sequence, scanned, &walk)
+            bodies += try check(bodiesOf: sequence, scan, &walk)
         }
         if let beyond = try walk.beyond(range.upperBound), range.upperBound == total {
             // Rows above the head of the snapshot are a running server's.
@@ -62,14 +73,14 @@ extension Verifier {
 
     private func check(
         _ data: Data, _ sequence: Int64, _ table: WriteTransaction.Table, hash: Data?, _ part: inout LogPart
-    ) -> CanonicalScanner.Entry? {
+    ) -> Scan? {
         if let hash {
             var leaf = SHA256()
             leaf.update(data: Self.leafPrefix)
             leaf.update(data: data)
             if !leaf.finalize().elementsEqual(hash) { findings.add(sequence, "its entry is not the one that was hashed") }
         }
-        return data.withUnsafeBytes { raw -> CanonicalScanner.Entry? in
+        return data.withUnsafeBytes { raw -> Scan? in
             let bytes = raw.bindMemory(to: UInt8.self)
             guard let entry = CanonicalScanner.scan(bytes) else {
                 findings.add(sequence, "its entry is not in canonical form")
@@ -104,7 +115,22 @@ extension Verifier {
                 }
                 if entry.attempt != nil || entry.hasPin { part.stateful.append(sequence) }
             }
-            return entry
+            // Bodies are rare; their names and digests are needed after the cursor has gone on.
+            return Scan(entry: entry, raw: entry.bodies.isEmpty ? [] : Array(bytes))
+        }
+    }
+
+    private struct Scan {
+        let entry: CanonicalScanner.Entry
+        let raw: [UInt8]
+    }
+
+    /// Whether the row says what the program understands; unchanged reconciles are left to the scanner.
+    private func decode(_ db: Database, _ sequence: Int64) throws {
+        do {
+            _ = try Reading.record(db, at: sequence)
+        } catch let failure as Failure {
+            findings.add(sequence, "cannot be read: \(failure.message)")
         }
     }
 
@@ -116,16 +142,14 @@ extension Verifier {
     }
 
     /// The bodies that are there against those that the entry names.
-    private func check(
-        bodiesOf sequence: Int64, _ entry: CanonicalScanner.Entry?, _ walk: inout LogWalk
-    ) throws -> Int64 {
+    private func check(bodiesOf sequence: Int64, _ scan: Scan?, _ walk: inout LogWalk) throws -> Int64 {
         // Nearly every row: names none, has none.
         let present = try walk.bodies(at: sequence)
-        if present.isEmpty, entry?.bodies.isEmpty ?? true { return 0 }
-        guard entry != nil, let raw = walk.lastEntry else { return 0 }
+        guard let scan, !(present.isEmpty && scan.entry.bodies.isEmpty) else { return 0 }
         var named: [String: String] = [:]
-        for body in entry?.bodies ?? [] {
-            named[String(decoding: raw[body.name], as: UTF8.self)] = String(decoding: raw[body.digest], as: UTF8.self)
+        for body in scan.entry.bodies {
+            named[String(decoding: scan.raw[body.name], as: UTF8.self)] =
+                String(decoding: scan.raw[body.digest], as: UTF8.self)
         }
         for body in present {
             guard let digest = named.removeValue(forKey: body.name) else {
@@ -173,6 +197,7 @@ struct LogWalk {
     struct Cursor {
         private let rows: RowCursor
         private var current: Row?
+        private var isGiven = false
 
         init(_ db: Database, _ sql: String, _ range: ClosedRange<Int64>) throws {
             rows = try Row.fetchCursor(
@@ -180,25 +205,25 @@ struct LogWalk {
             current = try rows.next()
         }
 
-        /// The row of that sequence; rows in front of it, which nobody asked for, are told to `stray`.
-        mutating func next(at sequence: Int64, _ stray: (Int64) -> Void) throws -> Row? {
-            while let row = current {
-                let number: Int64 = row[0]
-                if number == sequence { return row }
-                if number > sequence { return nil }
-                stray(number)
+        /// The sequence of the row that comes next; nil at the end.
+        mutating func sequence() throws -> Int64? {
+            if isGiven {
                 current = try rows.next()
+                isGiven = false
             }
-            return nil
+            return current.map { $0[0] }
         }
 
-        mutating func advance() throws { current = try rows.next() }
-
-        mutating func row(at sequence: Int64, _ stray: (Int64) -> Void) throws -> Data? {
-            guard let row = try next(at: sequence, stray) else { return nil }
-            let data: Data? = row[1]
-            try advance()
-            return data
+        /// The next row if it is of that sequence, valid until the next call. Rows in front of it, which nobody asked
+        /// for, are told to `stray`.
+        mutating func row(at wanted: Int64, _ stray: (Int64) -> Void) throws -> Row? {
+            while let number = try sequence() {
+                if number > wanted { return nil }
+                isGiven = true
+                if number == wanted { return current }
+                stray(number)
+            }
+            return nil
         }
     }
 
@@ -206,9 +231,6 @@ struct LogWalk {
     private var revision: Cursor
     private var event: Cursor
     private var body: Cursor
-    private var used: WriteTransaction.Table?
-    /// The entry that was last read, kept only when it names bodies.
-    private(set) var lastEntry: [UInt8]?
     private let db: Database
 
     init(_ db: Database, _ range: ClosedRange<Int64>) throws {
@@ -222,39 +244,22 @@ struct LogWalk {
         body = try Cursor(db, sql("name, salt, encoding, content", "body", "sequence, name"), range)
     }
 
-    /// The row is valid until the next call for its table.
-    mutating func entry(
-        _ table: WriteTransaction.Table, at sequence: Int64, _ stray: (Int64) -> Void
-    ) throws -> Row? {
-        if table == .revision { lastEntry = nil }
-        // The cursor moved past the row it gave out last time only now: a row is a view of the statement.
-        if table == .revision {
-            let row = try revision.next(at: sequence, stray)
-            try keep(row)
-            return row
-        }
-        let row = try event.next(at: sequence, stray)
-        try keep(row)
-        return row
+    mutating func entry(_ table: WriteTransaction.Table, at sequence: Int64, _ stray: (Int64) -> Void) throws -> Row? {
+        if table == .revision { try revision.row(at: sequence, stray) } else { try event.row(at: sequence, stray) }
     }
 
-    private mutating func keep(_ row: Row?) throws {
-        guard let row else { return }
-        try row.withUnsafeData(atIndex: 1) { data in
-            // Bodies are rare, and their names and digests are needed after the cursor has gone on.
-            if let data, data.range(of: Self.bodiesMember) != nil { lastEntry = Array(data) }
-        }
+    /// The lowest sequence from there on of which any table has a row.
+    mutating func nearest(from sequence: Int64) throws -> Int64? {
+        [try leaf.sequence(), try revision.sequence(), try event.sequence()].compactMap { $0 }
+            .filter { $0 >= sequence }.min()
     }
-
-    private static let bodiesMember = Data(#""bodies":{"#.utf8)
 
     mutating func bodies(at sequence: Int64) throws -> [Body] {
         var bodies: [Body] = []
-        while let row = try body.next(at: sequence, { _ in }) {
+        while let row = try body.row(at: sequence, { _ in }) {
             let (salt, content): (Data?, Data?) = (row[2], row[4])
             bodies.append(
                 Body(name: row[1], salt: salt.map { Array($0) }, encoding: row[3], content: content.map { Array($0) }))
-            try body.advance()
         }
         return bodies
     }

@@ -1,0 +1,219 @@
+import Foundation
+import GRDB
+import Shiplog
+
+/// What the events say about applications, attempts and tokens, folded from the beginning.
+struct LogFold {
+    struct ApplicationState {
+        var name: String
+        var project: String
+        var specification: String
+        var createdBy: Int64
+        var changedBy: Int64
+        var deletedBy: Int64?
+        var pin: String?
+        var pinnedBy: Int64?
+        var cluster: String?
+        var inventory: [ResourceKey: (apiVersion: String, first: Int64, last: Int64)] = [:]
+        /// Something that was erased would have been needed.
+        var isInventoryKnown = true
+    }
+
+    var applications: [String: ApplicationState] = [:]
+    var open: [String: Int64] = [:]
+    var attempts: Int64 = 0
+    var tokens: [String: (hash: String, createdBy: Int64, revokedBy: Int64?)] = [:]
+}
+
+extension Verifier {
+    /// Folds the rows that change a projection, compares attempts on the way and the other tables at the end.
+    func projections(_ db: Database, _ stateful: [Int64], head: Int64) throws {
+        var fold = LogFold()
+        for (index, sequence) in stateful.enumerated() {
+            if index & 0xFF == 0 {
+                try Task.checkCancellation()
+                progress(VerificationProgress(phase: .projections, done: Int64(index), total: Int64(stateful.count)))
+            }
+            do {
+                switch try Reading.record(db, at: sequence) {
+                case .event(let stored)?: try apply(db, stored, to: &fold)
+                case .revision(let stored)?: try apply(db, stored, to: &fold)
+                case nil: break
+                }
+            } catch is Failure {
+                // Said already when the row was read the first time.
+                continue
+            }
+        }
+        try compareAttempts(db, fold)
+        try compareApplications(db, fold)
+        try compareTokens(db, fold)
+        progress(
+            VerificationProgress(phase: .projections, done: Int64(stateful.count), total: Int64(stateful.count)))
+    }
+
+    private func apply(_ db: Database, _ stored: StoredEvent, to fold: inout LogFold) throws {
+        let sequence = stored.sequence.value
+        let event = stored.value
+        let uid = event.application?.uid.value ?? ""
+        switch event.kind {
+        case .applicationCreated:
+            if fold.applications[uid] != nil { findings.add(sequence, "creates an application that there was already") }
+            fold.applications[uid] = LogFold.ApplicationState(
+                name: event.application?.name ?? "", project: event.application?.project ?? "",
+                specification: event.facts["specification"]?.string ?? "", createdBy: sequence, changedBy: sequence)
+        case .applicationChanged:
+            fold.applications[uid]?.project = event.application?.project ?? ""
+            fold.applications[uid]?.specification = event.facts["specification"]?.string ?? ""
+            fold.applications[uid]?.changedBy = sequence
+            if event.facts["destinationChanged"]?.bool == true { fold.applications[uid]?.cluster = nil }
+        case .applicationDeleted: fold.applications[uid]?.deletedBy = sequence
+        case .clusterAccepted: fold.applications[uid]?.cluster = event.facts["clusterUID"]?.string
+        case .attemptStarted: try begin(db, stored, uid, &fold)
+        case .tokenCreated:
+            if let id = event.facts["id"]?.string {
+                fold.tokens[id] = (event.facts["hash"]?.string ?? "", sequence, nil)
+            }
+        case .tokenRevoked: if let id = event.facts["id"]?.string { fold.tokens[id]?.revokedBy = sequence }
+        default: break
+        }
+        setPin(stored.pin, uid, sequence, &fold)
+        for key in stored.gone { fold.applications[uid]?.inventory[key] = nil }
+        if stored.erased.contains("gone") { fold.applications[uid]?.isInventoryKnown = false }
+    }
+
+    private func begin(_ db: Database, _ stored: StoredEvent, _ uid: String, _ fold: inout LogFold) throws {
+        let sequence = stored.sequence.value
+        let (intent, desired) = try EntryDecoder.intent(of: stored)
+        fold.attempts += 1
+        if let open = fold.open[uid] { findings.add(sequence, "starts an attempt while #\(open) is open") }
+        fold.open[uid] = sequence
+        let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT application, desired FROM attempt WHERE sequence = ?"), arguments: [sequence])
+        if row == nil {
+            findings.add(sequence, "starts an attempt that the table of attempts lacks")
+        } else if row?["application"] != uid || row?["desired"] != Data(desired.bytes) {
+            findings.add(sequence, "starts an attempt that the table of attempts has otherwise")
+        }
+        guard let members = try Reading.set(db, desired) else {
+            findings.add(sequence, "starts an attempt whose manifests are not stored")
+            return
+        }
+        if fold.applications[uid]?.cluster == nil { fold.applications[uid]?.cluster = intent.cluster.uid }
+        guard !intent.options.dryRun else { return }
+        for member in members {
+            let first = fold.applications[uid]?.inventory[member.key]?.first ?? sequence
+            fold.applications[uid]?.inventory[member.key] = (member.apiVersion, first, sequence)
+        }
+    }
+
+    private func apply(_ db: Database, _ stored: StoredRevision, to fold: inout LogFold) throws {
+        let sequence = stored.sequence.value
+        let revision = stored.value
+        let uid = revision.application.uid.value
+        setPin(stored.pin, uid, sequence, &fold)
+        guard let attempt = revision.attempt else { return }
+        if fold.open[uid] == attempt.value {
+            fold.open[uid] = nil
+        } else {
+            findings.add(sequence, "ends the attempt \(attempt), which is not the open one of its application")
+        }
+        let closedBy = try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT closed_by FROM attempt WHERE sequence = ?"), arguments: [attempt.value])
+        if closedBy != sequence { findings.add(sequence, "ends the attempt \(attempt), whose row says otherwise") }
+        if stored.erased.contains("resources") { fold.applications[uid]?.isInventoryKnown = false }
+        guard !revision.options.dryRun else { return }
+        for outcome in revision.resources {
+            switch outcome.action {
+            case .created, .updated, .unchanged:
+                let first = fold.applications[uid]?.inventory[outcome.key]?.first ?? sequence
+                fold.applications[uid]?.inventory[outcome.key] = (outcome.apiVersion, first, sequence)
+            case .pruned: fold.applications[uid]?.inventory[outcome.key] = nil
+            case .leftover, .failed, .skipped, .outOfSync, .unknown: break
+            }
+        }
+    }
+
+    private func setPin(_ change: PinChange?, _ uid: String, _ sequence: Int64, _ fold: inout LogFold) {
+        guard let change else { return }
+        switch change {
+        case .set(let pin): fold.applications[uid]?.pin = EntryFields.pin(pin).canonicalString
+        case .release: fold.applications[uid]?.pin = nil
+        }
+        fold.applications[uid]?.pinnedBy = sequence
+    }
+
+    // MARK: Comparing
+
+    private func compareAttempts(_ db: Database, _ fold: LogFold) throws {
+        let rows = try Int64.fetchOne(db, sql: "SELECT count(*) FROM attempt") ?? 0
+        if rows != fold.attempts {
+            findings.add(nil, "the table of attempts has \(rows) rows, and the log started \(fold.attempts)")
+        }
+        let open = try Int64.fetchAll(
+            db, sql: "SELECT sequence FROM attempt WHERE closed_by IS NULL ORDER BY sequence")
+        for sequence in Set(open).symmetricDifference(fold.open.values).sorted() {
+            findings.add(sequence, "is open as an attempt in the log or in its table, not in both")
+        }
+    }
+
+    private func compareApplications(_ db: Database, _ fold: LogFold) throws {
+        var remaining = fold.applications
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM application ORDER BY uid") {
+            let uid: String = row["uid"]
+            guard let state = remaining.removeValue(forKey: uid) else {
+                findings.add(nil, "the application \(uid) is registered, and no event says so")
+                continue
+            }
+            let specification: String = row["specification"]
+            let digest = Hashing.sha256(Array(specification.utf8))
+            let isSame =
+                row["name"] == state.name && row["project"] == state.project && row["created_by"] == state.createdBy
+                && row["changed_by"] == state.changedBy && row["deleted_by"] as Int64? == state.deletedBy
+            if !isSame || "sha256:" + digest.hex != state.specification {
+                findings.add(state.changedBy, "the application \(state.name) is registered otherwise than its events say")
+            }
+            if row["pin"] as String? != state.pin || row["pinned_by"] as Int64? != state.pinnedBy {
+                findings.add(state.pinnedBy, "the pin of \(state.name) is not the one that the log set")
+            }
+            if row["cluster"] as String? != state.cluster {
+                findings.add(nil, "the cluster accepted for \(state.name) is not the one that the log names")
+            }
+            if state.isInventoryKnown {
+                try compareInventory(db, uid, state)
+            } else {
+                findings.note("the inventory of \(state.name) rests on parts that were erased, and was not compared")
+            }
+        }
+        for state in remaining.values { findings.add(state.createdBy, "the application \(state.name) is not registered") }
+    }
+
+    private func compareInventory(_ db: Database, _ uid: String, _ state: LogFold.ApplicationState) throws {
+        var remaining = state.inventory
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM inventory WHERE application = ?", arguments: [uid]) {
+            let key = ResourceKey(
+                group: row["api_group"], kind: row["kind"], namespace: row["namespace"], name: row["name"])
+            guard let item = remaining.removeValue(forKey: key), row["api_version"] == item.apiVersion,
+                row["first"] == item.first, row["last"] == item.last
+            else {
+                findings.add(nil, "the inventory of \(state.name) has \(key) otherwise than the log says")
+                continue
+            }
+        }
+        for key in remaining.keys.sorted() { findings.add(nil, "the inventory of \(state.name) lacks \(key)") }
+    }
+
+    private func compareTokens(_ db: Database, _ fold: LogFold) throws {
+        var remaining = fold.tokens
+        for row in try Row.fetchAll(db, sql: "SELECT id, hash, created_by, revoked_by FROM token ORDER BY id") {
+            let id: String = row["id"]
+            guard let token = remaining.removeValue(forKey: id), Array(row["hash"] as Data).hex == token.hash,
+                row["created_by"] == token.createdBy, row["revoked_by"] as Int64? == token.revokedBy
+            else {
+                findings.add(row["created_by"], "the token \(id) is not the one that the log made")
+                continue
+            }
+        }
+        for (id, token) in remaining { findings.add(token.createdBy, "the token \(id) is missing") }
+    }
+}
