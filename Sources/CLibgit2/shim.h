@@ -2,8 +2,6 @@
 
 #include <git2.h>
 #include <spawn.h>
-#include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 // Swift cannot call variadic C functions, so each option we set has a function of its own.
@@ -48,7 +46,6 @@ static inline int shiplog_git_fsync(void) {
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
 extern int pipe2(int *, int);
-extern int prlimit(pid_t, int, const struct rlimit *, struct rlimit *);
 
 // The child inherits nothing but its three streams: a socket of the server's in a child would outlive the server.
 static inline int shiplog_close_from(posix_spawn_file_actions_t *actions, int first) {
@@ -62,13 +59,5 @@ static inline int shiplog_start_in(posix_spawn_file_actions_t *actions, const ch
 // Both ends are closed by exec from the start: another thread may start a child between two calls.
 static inline int shiplog_pipe(int *ends, int flags) {
     return pipe2(ends, flags);
-}
-
-// No core dumps (they would hold credentials), and no file larger than `bytes`.
-static inline int shiplog_limit_child(pid_t child, uint64_t bytes) {
-    struct rlimit none = {0, 0}, size = {bytes, bytes};
-    int core = prlimit(child, RLIMIT_CORE, &none, (struct rlimit *)0);
-    int file = prlimit(child, RLIMIT_FSIZE, &size, (struct rlimit *)0);
-    return core != 0 ? core : file;
 }
 #endif

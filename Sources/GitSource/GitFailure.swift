@@ -48,6 +48,7 @@ enum GitFailure {
                 "git.host-key-unknown", "The ssh server of \(url) is not among the known hosts, or has another key",
                 remedy: "compare its key with the one its operator publishes, then add it to the known hosts")
         }
+        if says("access denied or repository not exported", "' not found") { return notFound(url) }
         if says(
             "authentication failed", "could not read username", "could not read password", "permission denied (",
             "returned error: 401", "returned error: 403", "access denied", "terminal prompts disabled",

@@ -30,7 +30,8 @@ final class GitServer: @unchecked Sendable {
     }
 
     deinit {
-        process.terminate()
+        // Not SIGTERM: a child inherits the signals that the thread which started it blocks.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
