@@ -21,6 +21,11 @@ static inline int shiplog_git_cache_limit(ssize_t bytes) {
     return git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, bytes);
 }
 
+// The largest folder kept in memory. libgit2's own limit is 4 KiB, which the root of a large repository exceeds.
+static inline int shiplog_git_cached_tree_limit(size_t bytes) {
+    return git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, bytes);
+}
+
 // Bytes of pack files mapped at once, all repositories together.
 static inline int shiplog_git_mapped_limit(size_t bytes) {
     return git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, bytes);

@@ -40,8 +40,13 @@ enum GitFailure {
 
     private static func classify(_ status: Int32, _ text: String, _ url: RepositoryURL, _ limits: GitLimits) -> Failure
     {
-        let lower = text.lowercased()
-        func says(_ phrases: String...) -> Bool { phrases.contains { lower.contains($0) } }
+        // Git quotes the address, which may contain any of the words below.
+        var lower = text.lowercased()
+        for quoted in [url.display, url.path, url.host] where quoted.utf8.count > 1 {
+            lower = lower.replacing(quoted.lowercased(), with: "")
+        }
+        let said = lower
+        func says(_ phrases: String...) -> Bool { phrases.contains { said.contains($0) } }
         if says("mismatched algorithms") { return sha256(url) }
         if says("host key verification failed") {
             return Failure(

@@ -17,6 +17,7 @@ struct Parts: Sendable {
     let origins: OriginRules
     let streams: StreamHub
     let webhooks: WebhookDesk
+    let webhookProof: WebhookProof
     let metrics: Metrics
     let page: StaticPage
     let closing: Closing

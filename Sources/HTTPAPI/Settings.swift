@@ -97,12 +97,12 @@ extension ServerSettings {
         }
     }
 
-    /// The values of `Host` that are answered; nil for any.
+    /// The values of `Host` that are answered; nil for any: beyond loopback it is the token that lets in, and probes and
+    /// load balancers ask by address.
     var acceptedHosts: Set<String>? {
+        guard isLocal else { return nil }
         var hosts = Set(allowedHosts.map { $0.lowercased() })
         if let baseURL, let own = Host(ofURL: baseURL) { hosts.insert(own.name) }
-        // Loopback's names always count there: that is what keeps a page elsewhere from reaching it by a name of its own.
-        if isLocal { return hosts.union(Host.loopbackNames) }
-        return hosts.isEmpty ? nil : hosts.union(Host.loopbackNames)
+        return hosts.union(Host.loopbackNames)
     }
 }

@@ -92,7 +92,8 @@ private final class Feed: Sendable {
         repeat {
             if call.parts.closing.isClosing || !call.channel.isActive { return }
             let news = subscription.take()
-            if let head = try await call.ledger.head(), head.value - (cursor?.value ?? 0) > StreamHandlers.maximumLag {
+            let head = if let told = news.head { told } else { try await call.ledger.head() }
+            if let head, head.value - (cursor?.value ?? 0) > StreamHandlers.maximumLag {
                 return try await resync(&writer)
             }
             if news.isTooMuch { return try await resync(&writer) }

@@ -126,7 +126,8 @@ extension Ledger {
     public func setPin(
         _ change: PinChange, of uid: ApplicationUID, event: Event
     ) async throws(Failure) -> SequenceNumber {
-        try await writer.write { transaction in
+        try Self.check(event, besides: [.pinned, .unpinned])
+        return try await writer.write { transaction in
             var event = event
             event.application = try transaction.application(uid)
             let sequence = try transaction.append(try EntryFormat1.draft(event, pin: change), to: .event)

@@ -45,7 +45,8 @@ extension Ledger {
     public func setInventoryGone(
         _ keys: [ResourceKey], of uid: ApplicationUID, event: Event
     ) async throws(Failure) -> SequenceNumber {
-        try await writer.write { transaction in
+        try Self.check(event, besides: [])
+        return try await writer.write { transaction in
             var event = event
             event.application = try transaction.application(uid)
             let sequence = try transaction.append(try EntryFormat1.draft(event, gone: keys), to: .event)

@@ -15,6 +15,13 @@ extension Ledger {
             { transaction, draft in try transaction.append(draft, to: .event) })
     }
 
+    /// Kinds from which a projection follows may come from the method alone that keeps it.
+    static func check(_ event: Event, besides allowed: Set<Event.Kind>) throws(Failure) {
+        guard !reserved.subtracting(allowed).contains(event.kind) else {
+            throw Failure("ledger.event-reserved", "an event \(event.kind.rawValue) is recorded by the method that does it")
+        }
+    }
+
     private static let reserved: Set<Event.Kind> = [
         .attemptStarted, .applicationCreated, .applicationChanged, .applicationDeleted, .clusterAccepted, .pinned,
         .unpinned, .tokenCreated, .tokenRevoked, .secretsErased

@@ -25,7 +25,7 @@ public struct VerificationReport: Sendable, Hashable, CustomStringConvertible {
     public let blobs: Int64
     /// Bytes of blobs, decompressed.
     public let blobBytes: Int64
-    /// At most 100, those of the lowest sequences first, then those of no sequence.
+    /// At most 100: bad rows by sequence, what is bad without being a row's, then what may follow from those.
     public let findings: [Finding]
     /// How many there were in all.
     public let findingCount: Int64
@@ -62,7 +62,7 @@ public struct VerificationProgress: Sendable, Hashable {
 /// Collects findings from concurrent passes; keeps the first hundred by sequence.
 final class Findings: Sendable {
     private struct State {
-        var kept: [VerificationReport.Finding] = []
+        var kept: [(isConsequence: Bool, finding: VerificationReport.Finding)] = []
         var count: Int64 = 0
         var notes: [String] = []
         var rows: Int64 = 0
@@ -74,10 +74,12 @@ final class Findings: Sendable {
 
     private let state = Mutex(State())
 
-    func add(_ sequence: Int64?, _ message: String) {
+    /// - Parameter isConsequence: what may follow from a bad row comes after the bad rows themselves.
+    func add(_ sequence: Int64?, _ message: String, isConsequence: Bool = false) {
+        let finding = VerificationReport.Finding(sequence: sequence.flatMap { SequenceNumber($0) }, message: message)
         state.withLock { state in
             state.count += 1
-            state.kept.append(.init(sequence: sequence.flatMap { SequenceNumber($0) }, message: message))
+            state.kept.append((isConsequence, finding))
             if state.kept.count > 400 { state.kept = Self.sorted(state.kept) }
         }
     }
@@ -107,15 +109,17 @@ final class Findings: Sendable {
         state.withLock { state in
             VerificationReport(
                 rows: state.rows, entryBytes: state.bytes, bodies: state.bodies, blobs: state.blobs,
-                blobBytes: state.blobBytes, findings: Self.sorted(state.kept), findingCount: state.count,
+                blobBytes: state.blobBytes, findings: Self.sorted(state.kept).map(\.finding), findingCount: state.count,
                 notes: state.notes)
         }
     }
 
-    private static func sorted(_ findings: [VerificationReport.Finding]) -> [VerificationReport.Finding] {
-        Array(
-            findings.sorted {
-                ($0.sequence?.value ?? .max, $0.message) < ($1.sequence?.value ?? .max, $1.message)
-            }.prefix(100))
+    private static func sorted(
+        _ findings: [(isConsequence: Bool, finding: VerificationReport.Finding)]
+    ) -> [(isConsequence: Bool, finding: VerificationReport.Finding)] {
+        func place(_ entry: (isConsequence: Bool, finding: VerificationReport.Finding)) -> (Int, Int64, String) {
+            (entry.isConsequence ? 1 : 0, entry.finding.sequence?.value ?? .max, entry.finding.message)
+        }
+        return Array(findings.sorted { place($0) < place($1) }.prefix(100))
     }
 }

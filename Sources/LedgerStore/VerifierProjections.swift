@@ -52,13 +52,18 @@ extension Verifier {
             VerificationProgress(phase: .projections, done: Int64(stateful.count), total: Int64(stateful.count)))
     }
 
+    /// A projection that differs may follow from a row that was found bad already.
+    private func report(_ sequence: Int64?, _ message: String) {
+        findings.add(sequence, message, isConsequence: true)
+    }
+
     private func apply(_ db: Database, _ stored: StoredEvent, to fold: inout LogFold) throws {
         let sequence = stored.sequence.value
         let event = stored.value
         let uid = event.application?.uid.value ?? ""
         switch event.kind {
         case .applicationCreated:
-            if fold.applications[uid] != nil { findings.add(sequence, "creates an application that there was already") }
+            if fold.applications[uid] != nil { report(sequence, "creates an application that there was already") }
             fold.applications[uid] = LogFold.ApplicationState(
                 name: event.application?.name ?? "", project: event.application?.project ?? "",
                 specification: event.facts["specification"]?.string ?? "", createdBy: sequence, changedBy: sequence)
@@ -86,17 +91,17 @@ extension Verifier {
         let sequence = stored.sequence.value
         let (intent, desired) = try EntryDecoder.intent(of: stored)
         fold.attempts += 1
-        if let open = fold.open[uid] { findings.add(sequence, "starts an attempt while #\(open) is open") }
+        if let open = fold.open[uid] { report(sequence, "starts an attempt while #\(open) is open") }
         fold.open[uid] = sequence
         let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT application, desired FROM attempt WHERE sequence = ?"), arguments: [sequence])
         if row == nil {
-            findings.add(sequence, "starts an attempt that the table of attempts lacks")
+            report(sequence, "starts an attempt that the table of attempts lacks")
         } else if row?["application"] != uid || row?["desired"] != Data(desired.bytes) {
-            findings.add(sequence, "starts an attempt that the table of attempts has otherwise")
+            report(sequence, "starts an attempt that the table of attempts has otherwise")
         }
         guard let members = try Reading.set(db, desired) else {
-            findings.add(sequence, "starts an attempt whose manifests are not stored")
+            report(sequence, "starts an attempt whose manifests are not stored")
             return
         }
         if fold.applications[uid]?.cluster == nil { fold.applications[uid]?.cluster = intent.cluster.uid }
@@ -116,11 +121,11 @@ extension Verifier {
         if fold.open[uid] == attempt.value {
             fold.open[uid] = nil
         } else {
-            findings.add(sequence, "ends the attempt \(attempt), which is not the open one of its application")
+            report(sequence, "ends the attempt \(attempt), which is not the open one of its application")
         }
         let closedBy = try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT closed_by FROM attempt WHERE sequence = ?"), arguments: [attempt.value])
-        if closedBy != sequence { findings.add(sequence, "ends the attempt \(attempt), whose row says otherwise") }
+        if closedBy != sequence { report(sequence, "ends the attempt \(attempt), whose row says otherwise") }
         if stored.erased.contains("resources") { fold.applications[uid]?.isInventoryKnown = false }
         guard !revision.options.dryRun else { return }
         for outcome in revision.resources {
@@ -148,12 +153,12 @@ extension Verifier {
     private func compareAttempts(_ db: Database, _ fold: LogFold) throws {
         let rows = try Int64.fetchOne(db, sql: "SELECT count(*) FROM attempt") ?? 0
         if rows != fold.attempts {
-            findings.add(nil, "the table of attempts has \(rows) rows, and the log started \(fold.attempts)")
+            report(nil, "the table of attempts has \(rows) rows, and the log started \(fold.attempts)")
         }
         let open = try Int64.fetchAll(
             db, sql: "SELECT sequence FROM attempt WHERE closed_by IS NULL ORDER BY sequence")
         for sequence in Set(open).symmetricDifference(fold.open.values).sorted() {
-            findings.add(sequence, "is open as an attempt in the log or in its table, not in both")
+            report(sequence, "is open as an attempt in the log or in its table, not in both")
         }
     }
 
@@ -162,7 +167,7 @@ extension Verifier {
         for row in try Row.fetchAll(db, sql: "SELECT * FROM application ORDER BY uid") {
             let uid: String = row["uid"]
             guard let state = remaining.removeValue(forKey: uid) else {
-                findings.add(nil, "the application \(uid) is registered, and no event says so")
+                report(nil, "the application \(uid) is registered, and no event says so")
                 continue
             }
             let specification: String = row["specification"]
@@ -171,13 +176,13 @@ extension Verifier {
                 row["name"] == state.name && row["project"] == state.project && row["created_by"] == state.createdBy
                 && row["changed_by"] == state.changedBy && row["deleted_by"] as Int64? == state.deletedBy
             if !isSame || "sha256:" + digest.hex != state.specification {
-                findings.add(state.changedBy, "the application \(state.name) is registered otherwise than its events say")
+                report(state.changedBy, "the application \(state.name) is registered otherwise than its events say")
             }
             if row["pin"] as String? != state.pin || row["pinned_by"] as Int64? != state.pinnedBy {
-                findings.add(state.pinnedBy, "the pin of \(state.name) is not the one that the log set")
+                report(state.pinnedBy, "the pin of \(state.name) is not the one that the log set")
             }
             if row["cluster"] as String? != state.cluster {
-                findings.add(nil, "the cluster accepted for \(state.name) is not the one that the log names")
+                report(nil, "the cluster accepted for \(state.name) is not the one that the log names")
             }
             if state.isInventoryKnown {
                 try compareInventory(db, uid, state)
@@ -185,7 +190,7 @@ extension Verifier {
                 findings.note("the inventory of \(state.name) rests on parts that were erased, and was not compared")
             }
         }
-        for state in remaining.values { findings.add(state.createdBy, "the application \(state.name) is not registered") }
+        for state in remaining.values { report(state.createdBy, "the application \(state.name) is not registered") }
     }
 
     private func compareInventory(_ db: Database, _ uid: String, _ state: LogFold.ApplicationState) throws {
@@ -196,11 +201,11 @@ extension Verifier {
             guard let item = remaining.removeValue(forKey: key), row["api_version"] == item.apiVersion,
                 row["first"] == item.first, row["last"] == item.last
             else {
-                findings.add(nil, "the inventory of \(state.name) has \(key) otherwise than the log says")
+                report(nil, "the inventory of \(state.name) has \(key) otherwise than the log says")
                 continue
             }
         }
-        for key in remaining.keys.sorted() { findings.add(nil, "the inventory of \(state.name) lacks \(key)") }
+        for key in remaining.keys.sorted() { report(nil, "the inventory of \(state.name) lacks \(key)") }
     }
 
     private func compareTokens(_ db: Database, _ fold: LogFold) throws {
@@ -210,10 +215,10 @@ extension Verifier {
             guard let token = remaining.removeValue(forKey: id), Array(row["hash"] as Data).hex == token.hash,
                 row["created_by"] == token.createdBy, row["revoked_by"] as Int64? == token.revokedBy
             else {
-                findings.add(row["created_by"], "the token \(id) is not the one that the log made")
+                report(row["created_by"], "the token \(id) is not the one that the log made")
                 continue
             }
         }
-        for (id, token) in remaining { findings.add(token.createdBy, "the token \(id) is missing") }
+        for (id, token) in remaining { report(token.createdBy, "the token \(id) is missing") }
     }
 }

@@ -227,7 +227,7 @@ struct ClusterState: Sendable {
         self.version = max(self.version, version)
     }
 
-    /// To be called once after restoring: finds the custom kinds again, and gives the controllers everything to look at.
+    /// To be called once after restoring: finds the custom kinds again, and gives the controllers all to look at.
     mutating func finishRestoring() {
         rebuildRegistry()
         window.begin(at: version)

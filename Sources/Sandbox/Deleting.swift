@@ -18,7 +18,8 @@ struct DeleteRequest: Sendable {
             guard let propagation = Propagation(rawValue: name) else {
                 throw StatusError(
                     422, "Invalid",
-                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"\(name.prefix(50))\""
+                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: "
+                        + "\"\(name.prefix(50))\""
                 )
             }
             self.propagation = propagation

@@ -21,7 +21,8 @@ struct LabelIndex: Sendable {
         switch key.resource {
         case ClusterState.pods:
             for (label, value) in object.labels {
-                Self.edit(&podsByLabel, Pair(namespace: key.namespace, label: label, value: value.string ?? ""), key, edit)
+                Self.edit(
+                    &podsByLabel, Pair(namespace: key.namespace, label: label, value: value.string ?? ""), key, edit)
             }
         case ClusterState.services:
             guard let pair = Self.first(object.at("spec", "selector")?.stringMap, key.namespace) else { return }

@@ -37,7 +37,8 @@ enum Patches {
                 // Copies of copies would double without end.
                 copied += value(result, try pointer(from))?.canonicalBytes.count ?? 0
                 guard copied <= maximumCopiedBytes else {
-                    throw StatusError(413, "RequestEntityTooLarge", "the patch copies more than \(maximumCopiedBytes) bytes")
+                    throw StatusError(
+                        413, "RequestEntityTooLarge", "the patch copies more than \(maximumCopiedBytes) bytes")
                 }
             }
             result = try apply(one: operation, to: result)

@@ -1,24 +1,8 @@
 """The stream: nothing twice, nothing lost, and no row moves under the reader."""
 
-import time
-
 from playwright.sync_api import expect
 
-
-def until(condition, what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
-def live(page):
-    page.locator(".live.live .icon-live").wait_for()
-    return page
-
-
-def sequences(page):
-    return [int(text) for text in page.eval_on_selector_all(".timeline [data-row]", "all => all.map((one) => one.dataset.row)")]
+from waiting import live, sequences, until
 
 
 def test_what_happens_waits_to_be_shown(fake, opened):
@@ -59,8 +43,7 @@ def test_what_happens_during_the_snapshot_is_not_lost(fake, opened):
     page.get_by_role("link", name="History").click()
     until(lambda: any("/revisions?" in path for _, path, _ in server.requests), "the snapshot was asked for")
     made = server.happen("guestbook", 90)["sequence"]
-    page.locator(".timeline").wait_for()
-    page.wait_for_function(f"""document.querySelector('[data-row="{made}"]') || document.querySelector('.fresh')""")
+    page.locator(f'[data-row="{made}"], .fresh').first.wait_for()
     if page.locator(".fresh").count():
         page.locator(".fresh").click()
     assert sequences(page).count(made) == 1
@@ -83,7 +66,7 @@ def test_when_more_than_a_page_was_missed_the_list_is_taken_again(fake, opened):
     server.resync()
     until(lambda: not server.streams, "the stream was closed")
     made = [server.happen("guestbook", 5 + number)["sequence"] for number in range(60)]
-    page.wait_for_function(f"""document.querySelector('[data-row="{made[-1]}"]')""")
+    page.locator(f'[data-row="{made[-1]}"]').wait_for()
     assert sequences(page)[:50] == made[::-1][:50]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fake_api import WEB
+from waiting import settled
 
 SCREENS = {
     "applications": "/apps", "application": "/apps/guestbook", "resources": "/apps/payments-api/resources", "diff": "/apps/checkout/diff",
@@ -23,11 +24,6 @@ def addresses(server):
     return {name: path.format(**names) for name, path in SCREENS.items()}
 
 
-def settle(page):
-    page.locator("h1").first.wait_for()
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_axe_finds_nothing_on_any_screen(fake, opened, axe, picture, scheme, width):
@@ -35,7 +31,7 @@ def test_axe_finds_nothing_on_any_screen(fake, opened, axe, picture, scheme, wid
     page = opened(server, role="admin", width=width, scheme=scheme)
     for name, path in addresses(server).items():
         page.goto(server.url + path)
-        settle(page)
+        settled(page)
         axe(page, f"{name} {scheme} {width}")
         picture(page, f"{name}-{scheme}-{width}")
 
@@ -68,7 +64,7 @@ def test_axe_finds_nothing_in_the_dialogs_and_the_states(fake, opened, axe, pict
 def test_axe_would_see_a_fault(fake, opened):
     from axe_playwright_python.sync_playwright import Axe
     page = opened(fake(), "/apps")
-    settle(page)
+    settled(page)
     page.evaluate("document.documentElement.removeAttribute('lang')")
     assert "html-has-lang" in [one["id"] for one in Axe().run(page).response["violations"]]
 
@@ -80,12 +76,12 @@ def test_nothing_scrolls_sideways(fake, opened, zoom):
     page = opened(server, role="admin", width=320, height=640 if zoom == "320 px" else 256)
     for name, path in {**addresses(server), "hostile": "/apps/hostile"}.items():
         page.goto(server.url + path)
-        settle(page)
+        settled(page)
         wide = page.evaluate("""() => [document.documentElement.scrollWidth, [...document.querySelectorAll('body *')]
             .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.hide, thead, .skip')).map((one) => one.outerHTML.slice(0, 160)).slice(0, 3)]""")
         assert wide == [320, []], (name, wide)
     page.goto(server.url + "/apps")
-    settle(page)
+    settled(page)
     page.get_by_role("button", name="Filters").click()
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
@@ -95,7 +91,7 @@ def test_every_target_is_at_least_24_pixels_high(fake, opened):
     page = opened(server, role="admin")
     for name, path in addresses(server).items():
         page.goto(server.url + path)
-        settle(page)
+        settled(page)
         small = page.evaluate("""() => [...document.querySelectorAll('button, select, input:not([type=checkbox], [type=radio]), summary, nav a, .button')]
             .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24).map((one) => one.outerHTML.slice(0, 120))""")
         assert small == [], name
@@ -107,7 +103,7 @@ def test_the_first_view_stays_within_its_budget(fake, opened):
     urls = []
     page.on("request", lambda request: urls.append(request.url))
     page.goto(server.url + "/")
-    settle(page)
+    settled(page)
     page.locator(".live.live").wait_for()
     assert len(urls) <= 14, urls
     assert len(urls) == len(set(urls)), urls
@@ -129,7 +125,7 @@ def test_the_layout_does_not_shift_while_it_loads(fake, opened):
     page.add_init_script("""window.shift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) window.shift += one.value; })
         .observe({type: 'layout-shift', buffered: true})""")
     page.goto(server.url + "/history")
-    settle(page)
+    settled(page)
     page.wait_for_timeout(300)
     assert page.evaluate("window.shift") <= 0.02
 
@@ -137,7 +133,7 @@ def test_the_layout_does_not_shift_while_it_loads(fake, opened):
 def test_it_prints_the_record_and_not_the_tools(fake, opened):
     server = fake()
     page = opened(server, addresses(server)["rollback"].split("?")[0].replace("/rollback", ""), role="admin")
-    settle(page)
+    settled(page)
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator(".filters").is_visible()
     assert not page.locator(".acts").first.is_visible()
@@ -158,7 +154,7 @@ def test_motion_stops_for_those_who_asked(fake, opened):
 def test_forced_colours_keep_every_state_told_by_shape_and_word(fake, opened, picture):
     server = fake()
     page = opened(server, "/history", forced_colors="active")
-    settle(page)
+    settled(page)
     for row in page.locator(".timeline tbody tr:not(.group)").all()[:10]:
         words = row.inner_text()
         assert any(word in words for word in ("Succeeded", "Failed", "Superseded"))
@@ -169,14 +165,14 @@ def test_forced_colours_keep_every_state_told_by_shape_and_word(fake, opened, pi
 def test_the_theme_follows_the_system_until_a_person_chooses(fake, opened):
     page = opened(fake(), "/apps", scheme="dark")
     ground = lambda: page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-    settle(page)
+    settled(page)
     dark = ground()
     button = page.get_by_role("button", name="Colours")
     button.click()
     light = ground()
     assert light != dark
     page.reload()
-    settle(page)
+    settled(page)
     assert ground() == light
     button.click()
     assert ground() == dark
@@ -184,7 +180,7 @@ def test_the_theme_follows_the_system_until_a_person_chooses(fake, opened):
 
 def test_times_are_utc_until_a_person_chooses(fake, opened):
     page = opened(fake(), "/history", timezone_id="Asia/Kolkata")
-    settle(page)
+    settled(page)
     cell = page.locator(".timeline time").first
     stamp = cell.get_attribute("datetime")
     assert cell.inner_text() == stamp[11:19]
@@ -193,7 +189,7 @@ def test_times_are_utc_until_a_person_chooses(fake, opened):
     assert "+05:30" in page.locator(".group").first.inner_text()
     assert page.locator(".timeline time").first.inner_text() != stamp[11:19]
     page.reload()
-    settle(page)
+    settled(page)
     assert "+05:30" in page.locator(".group").first.inner_text()
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import fake_data
+from waiting import settled
 
 SCREENS = ["/apps", "/apps/hostile", "/apps/hostile/resources", "/apps/hostile/manifests", "/history?application=hostile", "/apps/hostile/rollback", "/events"]
 
@@ -15,8 +16,7 @@ def test_hostile_text_is_inert_on_every_screen(fake, opened):
     hostile = [key for key, one in server.data.revisions.items() if one["application"]["name"] == "hostile"]
     for path in SCREENS + [f"/revisions/{key}" for key in hostile]:
         page.goto(server.url + path)
-        page.locator("h1").first.wait_for()
-        page.wait_for_function("!document.querySelector('[aria-busy=true]')")
+        settled(page)
         assert page.evaluate("window.__xss") is None, path
         assert page.locator("main script, main img, main iframe, main math, main style, [onerror], [onload]").count() == 0, path
         addresses = page.eval_on_selector_all("a[href]", "all => all.map((one) => one.protocol)")
@@ -58,8 +58,7 @@ def test_hostile_text_from_the_stream_is_inert(fake, opened):
                                   "/apps?q=%22%3E%3Csvg%20onload=window.__xss=1%3E", "/apps/%E0%A4%A", "/revisions/99999999999999999999"])
 def test_hostile_addresses_are_inert(fake, opened, path):
     page = opened(fake(), path)
-    page.locator("h1").first.wait_for()
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
+    settled(page)
     assert page.evaluate("window.__xss") is None
     assert page.locator("main script, main img").count() == 0
 

@@ -3,10 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-
-def rows(page):
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
-    return page.locator("main [data-row]")
+from waiting import rows, sequences, settled
 
 
 def test_filters_are_the_address_and_survive_a_reload(fake, opened):
@@ -31,7 +28,7 @@ def test_filters_are_the_address_and_survive_a_reload(fake, opened):
 def test_each_filter_of_a_permalink_reaches_the_server(fake, opened, query):
     server = fake()
     page = opened(server, "/history?" + query)
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")
+    settled(page)
     page.locator(".timeline, .empty").first.wait_for()
     asked = [path for _, path, _ in server.requests if "/revisions?" in path][0]
     assert all(part in asked for part in query.split("&"))
@@ -41,12 +38,11 @@ def test_each_filter_of_a_permalink_reaches_the_server(fake, opened, query):
 def test_unchanged_reconciles_are_hidden_until_asked_for(fake, opened):
     server = fake()
     page = opened(server, "/history")
-    before = rows(page).count()
-    newest = page.locator("[data-row]").first.inner_text()
+    rows(page).first.wait_for()
+    assert page.locator(".timeline .icon-reconcile").count() == 1
     page.get_by_label("Unchanged reconciles too").check()
     expect(page).to_have_url(server.url + "/history?includeUnchanged=true")
-    page.wait_for_function("document.querySelectorAll('.icon-reconcile').length > 3")
-    assert before == 50 and newest
+    expect(page.locator(".timeline .icon-reconcile")).to_have_count(5)
 
 
 def test_a_permalink_of_a_revision_stays_true_after_much_has_happened(fake, opened):
@@ -68,8 +64,8 @@ def test_load_older_goes_to_the_beginning_without_repeats(fake, opened):
     while page.get_by_role("button", name="Load older").count():
         count = rows(page).count()
         page.get_by_role("button", name="Load older").click()
-        page.wait_for_function(f"document.querySelectorAll('[data-row]').length > {count}")
-    shown = [int(text) for text in page.eval_on_selector_all("[data-row]", "all => all.map((one) => one.dataset.row)")]
+        expect(rows(page)).not_to_have_count(count)
+    shown = sequences(page)
     expected = sorted((key for key, one in server.data.revisions.items() if one["application"]["name"] == "guestbook"), reverse=True)
     assert shown == expected
     page.get_by_text("This is the beginning").wait_for()

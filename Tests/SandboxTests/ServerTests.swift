@@ -10,7 +10,7 @@ import Testing
         try await withSandbox { server, port in
             let wire = try Wire(port: port)
             wire.send("GET", configMaps + "?watch=true&labelSelector=a%3D1&allowWatchBookmarks=true")
-            #expect(try await eventually { await server.watchCount == 1 })
+            #expect(await eventually { await server.watchCount == 1 })
             func post(_ name: String, _ label: String) async throws -> String {
                 try await Wire.exchange(
                     port, "POST", configMaps,
@@ -34,7 +34,7 @@ import Testing
             // A client that goes away leaves nothing behind.
             _ = consume wire
             _ = consume resumed
-            #expect(try await eventually { await server.watchCount == 0 })
+            #expect(await eventually { await server.watchCount == 0 })
         }
     }
 
@@ -178,7 +178,7 @@ import Testing
         let (uid, version) = try await withSandbox(options) { server, port in
             _ = try await Wire.exchange(port, "POST", deployments, body: deployment().canonicalString)
             #expect(
-                try await eventually {
+                await eventually {
                     await server.object(group: "apps", kind: "Deployment", namespace: "default", name: "web")?
                         .at("status", "availableReplicas") == 2
                 })
@@ -203,7 +203,7 @@ import Testing
             #expect(second?.message.contains("in use by another process") == true)
             _ = try await Wire.exchange(port, "DELETE", deployments + "/web")
             #expect(
-                try await eventually {
+                await eventually {
                     await server.object(group: "apps", kind: "Deployment", namespace: "default", name: "web") == nil
                 })
         }

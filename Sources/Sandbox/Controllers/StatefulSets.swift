@@ -127,7 +127,9 @@ extension ClusterState {
         let newest = others.map { $0["revision"]?.integer ?? 0 }.max() ?? 0
         if let existing = object(key) {
             guard existing["revision"]?.integer ?? 0 < newest else { return }
-            write(key, by: Self.controllerManager, status: false, clock) { $0["revision"] = .integer(Self.successor(newest)) }
+            write(key, by: Self.controllerManager, status: false, clock) {
+                $0["revision"] = .integer(Self.successor(newest))
+            }
             return
         }
         var template = owner.at("spec", "template") ?? [:]
