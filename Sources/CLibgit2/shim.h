@@ -2,6 +2,8 @@
 
 #include <git2.h>
 #include <spawn.h>
+#include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 // Swift cannot call variadic C functions, so each option we set has a function of its own.
@@ -19,11 +21,6 @@ static inline int shiplog_git_no_owner_validation(void) {
 // Bytes of parsed objects (trees, commits) kept in memory, all repositories together.
 static inline int shiplog_git_cache_limit(ssize_t bytes) {
     return git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, bytes);
-}
-
-// The largest folder kept in memory. libgit2's own limit is 4 KiB, which the root of a large repository exceeds.
-static inline int shiplog_git_cached_tree_limit(size_t bytes) {
-    return git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, bytes);
 }
 
 // Bytes of pack files mapped at once, all repositories together.
@@ -51,6 +48,7 @@ static inline int shiplog_git_fsync(void) {
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
 extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *, const char *);
 extern int pipe2(int *, int);
+extern int prlimit(pid_t, int, const struct rlimit *, struct rlimit *);
 
 // The child inherits nothing but its three streams: a socket of the server's in a child would outlive the server.
 static inline int shiplog_close_from(posix_spawn_file_actions_t *actions, int first) {
@@ -64,5 +62,13 @@ static inline int shiplog_start_in(posix_spawn_file_actions_t *actions, const ch
 // Both ends are closed by exec from the start: another thread may start a child between two calls.
 static inline int shiplog_pipe(int *ends, int flags) {
     return pipe2(ends, flags);
+}
+
+// No core dumps (they would hold credentials), and no file larger than `bytes`.
+static inline int shiplog_limit_child(pid_t child, uint64_t bytes) {
+    struct rlimit none = {0, 0}, size = {bytes, bytes};
+    int core = prlimit(child, RLIMIT_CORE, &none, (struct rlimit *)0);
+    int file = prlimit(child, RLIMIT_FSIZE, &size, (struct rlimit *)0);
+    return core != 0 ? core : file;
 }
 #endif

@@ -54,6 +54,7 @@ struct ChildProcess {
         var child: pid_t = 0
         let status = spawn(&child, output: outputPipe.write, errors: errorPipe.write)
         guard status == 0 else { return Outcome(ending: .notStarted(status)) }
+        _ = shiplog_limit_child(child, fileSize)
         outputPipe.closeWrite()
         errorPipe.closeWrite()
         var outcome = watch(child, outputPipe, errorPipe, shouldStop, progress)
@@ -65,7 +66,6 @@ struct ChildProcess {
     }
 
     private func spawn(_ child: inout pid_t, output: Int32, errors: Int32) -> Int32 {
-        guard access(program, X_OK) == 0 else { return errno }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -89,15 +89,11 @@ struct ChildProcess {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
 
-        // No dump of its memory, which holds credentials, and no file larger than asked for. posix_spawn cannot set limits, and
-        // afterwards is too late: the child runs already. The script is fixed; what varies are its arguments.
-        let script = "ulimit -c 0; ulimit -f \"$1\"; shift; exec \"$@\""
-        let words = ["/bin/sh", "-c", script, "sh", String(max(1, fileSize / 512)), program] + arguments
-        var argv: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
         var envp: [UnsafeMutablePointer<CChar>?] =
             environment.sorted { $0.key < $1.key }.map { strdup($0.key + "=" + $0.value) } + [nil]
         defer { for text in argv + envp { free(text) } }
-        return posix_spawn(&child, "/bin/sh", &actions, &attributes, &argv, &envp)
+        return posix_spawn(&child, program, &actions, &attributes, &argv, &envp)
     }
 
     private func watch(

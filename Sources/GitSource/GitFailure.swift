@@ -40,20 +40,14 @@ enum GitFailure {
 
     private static func classify(_ status: Int32, _ text: String, _ url: RepositoryURL, _ limits: GitLimits) -> Failure
     {
-        // Git quotes the address, which may contain any of the words below.
-        var lower = text.lowercased()
-        for quoted in [url.display, url.path, url.host] where quoted.utf8.count > 1 {
-            lower = lower.replacing(quoted.lowercased(), with: "")
-        }
-        let said = lower
-        func says(_ phrases: String...) -> Bool { phrases.contains { said.contains($0) } }
+        let lower = text.lowercased()
+        func says(_ phrases: String...) -> Bool { phrases.contains { lower.contains($0) } }
         if says("mismatched algorithms") { return sha256(url) }
         if says("host key verification failed") {
             return Failure(
                 "git.host-key-unknown", "The ssh server of \(url) is not among the known hosts, or has another key",
                 remedy: "compare its key with the one its operator publishes, then add it to the known hosts")
         }
-        if says("access denied or repository not exported", "' not found") { return notFound(url) }
         if says(
             "authentication failed", "could not read username", "could not read password", "permission denied (",
             "returned error: 401", "returned error: 403", "access denied", "terminal prompts disabled",

@@ -59,17 +59,6 @@ struct GitProgram: Sendable {
 
         """
 
-    private static func parent(_ path: String) -> String {
-        path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/"
-    }
-
-    /// Without symbolic links; nil for what is not there.
-    private static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
-
     /// A child that works on no repository.
     func plain(_ arguments: [String]) -> ChildProcess {
         child(arguments, environment())
@@ -82,26 +71,14 @@ struct GitProgram: Sendable {
 
     /// A child that talks to the repository.
     ///
-    /// - Throws: `git.scheme-refused`, `git.url-refused`, `git.ssh-path-invalid`, `git.credentials-invalid`.
+    /// - Throws: `git.scheme-refused`, `git.ssh-path-invalid`.
     func network(
         _ arguments: [String], mirror: String?, url: RepositoryURL, credentials: GitCredentials
     ) throws(Failure) -> ChildProcess {
         guard limits.schemes.contains(url.scheme) else { throw GitFailure.schemeRefused(url) }
-        if url.scheme == .file, let place = Self.realPath(url.path), let own = Self.realPath(GitProgram.parent(home)),
-            (place + "/").hasPrefix(own + "/")
-        {
-            // A mirror may hold what was fetched with somebody else's credentials.
-            throw Failure(
-                "git.url-refused", "The address leads into the data directory, which is no source",
-                remedy: "write the address of the repository itself")
-        }
         var environment = environment()
         environment["GIT_ALLOW_PROTOCOL"] = url.scheme.rawValue
-        // What an operator sets for a whole machine: its proxy and its authorities.
-        for name in [
-            "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY", "GIT_SSL_CAINFO",
-            "SSL_CERT_FILE", "SSL_CERT_DIR",
-        ] {
+        for name in ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"] {
             if let value = getenv(name) { environment[name] = String(cString: value) }
         }
         var settings: [(String, String)] = [("http.lowSpeedTime", String(max(1, limits.silence.components.seconds)))]

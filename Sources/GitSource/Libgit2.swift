@@ -13,7 +13,6 @@ enum Libgit2 {
         }
         _ = shiplog_git_no_owner_validation()
         _ = shiplog_git_cache_limit(64 << 20)
-        _ = shiplog_git_cached_tree_limit(1 << 20)
         _ = shiplog_git_mapped_limit(1 << 30)
         _ = shiplog_git_open_files_limit(256)
         _ = shiplog_git_verify_hashes()

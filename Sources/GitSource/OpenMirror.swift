@@ -200,9 +200,7 @@ final class OpenMirror {
     func has(_ id: CommitID) throws(Failure) -> Bool {
         var oid = try Libgit2.oid(id.hex)
         var (size, type) = (0, GIT_OBJECT_INVALID)
-        let result = git_odb_read_header(&size, &type, objects.pointer, &oid)
-        if result == GIT_ENOTFOUND.rawValue { return false }
-        try Libgit2.check(result, "Looking for a commit")
+        guard git_odb_read_header(&size, &type, objects.pointer, &oid) == 0 else { return false }
         return type == GIT_OBJECT_COMMIT
     }
 

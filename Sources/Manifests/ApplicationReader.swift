@@ -127,10 +127,8 @@ private struct Reading {
         let source = Application.Source(
             repository: try repository(), path: try sourcePath(), targetRevision: revision.isEmpty ? "HEAD" : revision,
             directory: directory)
-        for (name, pattern) in [("include", directory.include), ("exclude", directory.exclude)]
-        where !pattern.isEmpty && Glob(pattern) == nil {
-            throw check.invalid(path + ["directory", name], Glob.complaint(pattern), remedy: Glob.remedy)
-        }
+        // Its globs are judged here, where the document can still be named.
+        _ = try DirectorySource(DirectoryOptions(include: directory.include, exclude: directory.exclude))
         return source
     }
 

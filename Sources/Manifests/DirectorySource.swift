@@ -41,15 +41,6 @@ public struct DirectoryOptions: Sendable, Hashable {
     }
 }
 
-extension DirectoryOptions {
-    /// `DirectorySource.matches(path:)` for a caller that cannot throw: with a glob that cannot be read every file
-    /// matches, and rendering names the glob.
-    public func matches(path: String) -> Bool {
-        guard let source = try? DirectorySource(self) else { return true }
-        return source.matches(path: path)
-    }
-}
-
 /// The manifests of a directory, rendered: the step from a commit's files to what is desired.
 public struct Rendered: Sendable, Hashable {
     /// In the order of the files and, within one, of its documents; each key once.
@@ -99,7 +90,8 @@ public struct DirectorySource: Sendable {
         if pattern.isEmpty { return nil }
         guard let glob = Glob(pattern) else {
             throw Failure(
-                .applicationInvalid, "spec.source.directory.\(name) \(Glob.complaint(pattern))", remedy: Glob.remedy)
+                .applicationInvalid, "spec.source.directory.\(name) is no glob: \(YAMLComposer.quote(pattern))",
+                remedy: "close each [ and {, and escape what is meant literally with \\")
         }
         return glob
     }
@@ -145,12 +137,6 @@ public struct DirectorySource: Sendable {
     private func isOverride(_ name: Substring) -> Bool {
         name == ".argocd-source.yaml"
             || (!options.applicationName.isEmpty && name == ".argocd-source-\(options.applicationName).yaml")
-    }
-
-    /// Reads the files that `matches` chose by these options.
-    /// - Throws: what `init` and the other `render` throw.
-    public static func render(files: [SourceFile], options: DirectoryOptions) throws(Failure) -> Rendered {
-        try DirectorySource(options).render(files: files)
     }
 
     /// Reads the files that `matches` chose; others are passed over.

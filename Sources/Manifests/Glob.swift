@@ -15,9 +15,6 @@ struct Glob: Sendable, Hashable {
     /// A program of steps, run as a set of places at once: no pattern takes more than its length times the text's.
     private let steps: [Step]
 
-    static func complaint(_ pattern: String) -> String { "is no glob: " + YAMLComposer.quote(pattern) }
-    static let remedy = "close each [ and {, and escape what is meant literally with \\"
-
     /// nil when brackets or braces do not match, a set is empty, or the pattern has more than 1,024 characters.
     init?(_ pattern: String) {
         guard pattern.unicodeScalars.count <= 1024 else { return nil }

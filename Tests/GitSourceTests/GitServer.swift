@@ -30,8 +30,7 @@ final class GitServer: @unchecked Sendable {
     }
 
     deinit {
-        // Not SIGTERM: a child inherits the signals that the thread which started it blocks.
-        kill(process.processIdentifier, SIGKILL)
+        process.terminate()
         process.waitUntilExit()
     }
 

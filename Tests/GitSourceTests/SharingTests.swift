@@ -1,5 +1,5 @@
 import Foundation
-
+import GitSource
 import Shiplog
 import Synchronization
 import Testing

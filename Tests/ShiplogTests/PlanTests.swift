@@ -9,7 +9,8 @@ import Testing
     func plan(_ example: Case) throws {
         let json = try example.json()
         let plan = try Self.plan(json)
-        #expect(plan.text(showsUnchanged: true).split(separator: "\n").map(String.init) == (try json.texts("plan")))
+        let lines = plan.text(showsUnchanged: true).split(separator: "\n").map(String.init)
+        #expect(lines == (try json.texts("plan")), "\(lines)")
         #expect(plan.syncStatus.rawValue == json["sync"]?.string)
         #expect(plan.isSynced == (plan.syncStatus == .synced))
         if let health = json["health"]?.string {
