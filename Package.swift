@@ -19,16 +19,17 @@ func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(of name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
     .testTarget(
         name: name + "Tests", dependencies: [.target(name: name)] + dependencies,
-        exclude: name == "Shiplog" || name == "Manifests" ? ["Cases"] : [], swiftSettings: swiftSettings)
+        exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
     name: "shiplog",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")
     ],
@@ -40,14 +41,27 @@ let package = Package(
         .systemLibrary(name: "CLibgit2", pkgConfig: "libgit2", providers: [.apt(["libgit2-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         // One technology each.
         target("GitSource", ["Shiplog", "CLibgit2", log]),
         target("Manifests", ["Shiplog", "CYAML", crypto, log]),
         target("KubernetesAPI", ["Shiplog", "Manifests", "CCurl", log]),
+        .target(
+            name: "Migrations", path: "migrations", exclude: ["README.md"],
+            resources: [.embedInCode("0001_ledger.sql")], swiftSettings: swiftSettings),
+        target(
+            "LedgerStore",
+            ["Shiplog", "Migrations", "CZlib", crypto, log, .product(name: "GRDB", package: "GRDB.swift")]),
+        target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
         // Tests.
-        tests(of: "Shiplog", []),
+        .target(
+            name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore"],
+            swiftSettings: swiftSettings),
+        tests(of: "Shiplog", [], exclude: ["Cases"]),
         tests(of: "GitSource", ["Shiplog"]),
-        tests(of: "Manifests", ["Shiplog"])
+        tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
+        tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"], exclude: ["Golden"]),
+        tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]
 )

@@ -152,7 +152,7 @@ struct Applying: Sendable {
     /// - Returns: whether it is gone, and not just marked.
     @discardableResult
     private func remove(_ live: Resource, _ change: PlannedChange) async throws(Failure) -> Bool {
-        let kind = try catalog.preferred[live.gvk.groupKind] ?? catalog.served(live.gvk)
+        let kind = if let known = catalog.preferred[live.gvk.groupKind] { known } else { try catalog.served(live.gvk) }
         let isReplacement = if case .replace = change.action { true } else { false }
         let deletion = try await mirror.cluster.delete(
             kind, namespace: live.namespace, name: live.name,

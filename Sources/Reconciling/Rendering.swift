@@ -34,13 +34,11 @@ struct Rendering: Sendable {
     /// Reads and renders; nothing of it depends on a cluster.
     func render(_ located: Located, _ application: Application) async throws(Failure) -> Rendered {
         let source = application.source
-        let options = DirectoryOptions(
-            path: source.path, recurse: source.directory.recurse, include: source.directory.include,
-            exclude: source.directory.exclude)
+        let directory = try DirectorySource(DirectoryOptions(application))
         let files = try await repositories.files(
             located.url, located.commit.id, path: source.path, recurse: source.directory.recurse,
-            where: { options.matches(path: $0) })
-        return try DirectorySource.render(files: files, options: options)
+            where: { directory.matches(path: $0) })
+        return try directory.render(files: files)
     }
 
     /// Gives every manifest its namespace and its owner's mark.

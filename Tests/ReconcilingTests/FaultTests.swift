@@ -1,5 +1,6 @@
 import LedgerStore
 import Shiplog
+import ShiplogTesting
 import Testing
 
 @testable import Reconciling

@@ -1,6 +1,7 @@
 import Foundation
 import LedgerStore
 import Shiplog
+import ShiplogTesting
 import Testing
 
 @testable import Reconciling

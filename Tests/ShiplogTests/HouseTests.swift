@@ -9,12 +9,15 @@ struct HouseTests {
         "Shiplog": [],
         "GitSource": ["Shiplog", "CLibgit2"],
         "Manifests": ["Shiplog", "CYAML", "Crypto"],
-        "KubernetesAPI": ["Shiplog", "Manifests", "CCurl"]
+        "KubernetesAPI": ["Shiplog", "Manifests", "CCurl"],
+        "LedgerStore": ["Shiplog", "Migrations", "GRDB", "Crypto", "CZlib"],
+        "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
+        "ShiplogTesting": ["Shiplog", "LedgerStore"]
     ]
 
     /// Targets that are written and not yet part of the package: they join the table when they do.
     static let coming: Set<String> = [
-        "LedgerStore", "Reconciling", "HTTPAPI", "Sandbox", "ShiplogCommand", "ShiplogTesting"
+        "HTTPAPI", "Sandbox", "ShiplogCommand"
     ]
 
     /// What comes with the language and the system. Core `Shiplog` may not even have these.
