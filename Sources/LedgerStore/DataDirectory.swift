@@ -99,6 +99,8 @@ final class DirectoryLock: Sendable {
 
     func release() {
         isHeld.withLock { isHeld in
+            // Said aloud: a child that was just made may hold a copy of the file until its exec, and the lock with it.
+            if isHeld { _ = flock(file, LOCK_UN) }
             if isHeld { _ = close(file) }
             isHeld = false
         }

@@ -21,6 +21,15 @@ struct Applying: Sendable {
         var failure: Failure?
         /// It was cancelled before its end.
         var isInterrupted = false
+        /// The objects as the server answered them, for the health at the end.
+        var parts: [Health.Part] = []
+    }
+
+    /// What became of one object.
+    private struct Step: Sendable {
+        let outcome: ResourceOutcome
+        var failure: Failure?
+        var live: Resource?
     }
 
     func apply(_ plan: Plan) async -> Result {
@@ -32,9 +41,10 @@ struct Applying: Sendable {
                 for change in groups[index...].joined() { skip(change, in: &result) }
                 break
             }
-            for (outcome, failure) in await carryOut(group) {
-                add(outcome, to: &result)
-                if let failure, result.failure == nil { result.failure = failure }
+            for step in await carryOut(group) {
+                add(step.outcome, to: &result)
+                if let live = step.live { result.parts.append(Health.Part(key: live.key, state: .present(live))) }
+                if result.failure == nil { result.failure = step.failure }
             }
         }
         if Task.isCancelled { result.isInterrupted = true }
@@ -54,14 +64,14 @@ struct Applying: Sendable {
         return groups
     }
 
-    private func carryOut(_ group: [PlannedChange]) async -> [(ResourceOutcome, Failure?)] {
+    private func carryOut(_ group: [PlannedChange]) async -> [Step] {
         guard group.count > 1 else {
-            var results: [(ResourceOutcome, Failure?)] = []
+            var results: [Step] = []
             for change in group { results.append(await carryOut(change)) }
             return results
         }
-        var results = [(ResourceOutcome, Failure?)?](repeating: nil, count: group.count)
-        await withTaskGroup(of: (Int, (ResourceOutcome, Failure?)).self) { tasks in
+        var results = [Step?](repeating: nil, count: group.count)
+        await withTaskGroup(of: (Int, Step).self) { tasks in
             var next = 0
             func start() {
                 guard next < group.count else { return }
@@ -70,55 +80,54 @@ struct Applying: Sendable {
                 tasks.addTask { (index, await carryOut(group[index])) }
             }
             for _ in 0..<max(1, parallelWrites) { start() }
-            while let (index, outcome) = await tasks.next() {
-                results[index] = outcome
+            while let (index, step) = await tasks.next() {
+                results[index] = step
                 start()
             }
         }
         return results.compactMap(\.self)
     }
 
-    private func carryOut(_ change: PlannedChange) async -> (ResourceOutcome, Failure?) {
+    private func carryOut(_ change: PlannedChange) async -> Step {
         do throws(Failure) {
             switch change.action {
-            case .create(let resource): return (try await write(resource, over: nil, change), nil)
-            case .update(let resource, let live, _): return (try await write(resource, over: live, change), nil)
+            case .create(let resource): return try await write(resource, over: nil, change)
+            case .update(let resource, let live, _): return try await write(resource, over: live, change)
             case .replace(let resource, let live):
                 try await remove(live, change)
-                return (try await write(resource, over: nil, change, was: live), nil)
+                return try await write(resource, over: nil, change, was: live)
             case .unchanged(_, let live):
                 let digest = try ledger.digest(of: Comparer.comparable(live))
-                return (outcome(change, .unchanged, before: digest, after: digest), nil)
+                return Step(outcome: outcome(change, .unchanged, before: digest, after: digest), live: live)
             case .prune(let live):
                 let before = try ledger.digest(of: Comparer.comparable(live))
                 let gone = try await remove(live, change)
-                return (
-                    outcome(
+                return Step(
+                    outcome: outcome(
                         change, .pruned, message: gone ? nil : "marked for deletion; finalizers hold it", before: before
-                    ),
-                    nil
-                )
-            case .leftover(_, let why): return (outcome(change, .leftover, message: why), nil)
-            case .keep(_, let why): return (outcome(change, .leftover, message: why), nil)
+                    ))
+            case .leftover(_, let why), .keep(_, let why):
+                return Step(outcome: outcome(change, .leftover, message: why))
             case .cannot(let failure), .unknown(let failure): throw failure
             }
         } catch {
-            return (outcome(change, .failed, message: error.message, code: error.code), error)
+            return Step(outcome: outcome(change, .failed, message: error.message, code: error.code), failure: error)
         }
     }
 
     private func write(
         _ resource: Resource, over live: Resource?, _ change: PlannedChange, was: Resource? = nil
-    ) async throws(Failure) -> ResourceOutcome {
+    ) async throws(Failure) -> Step {
         let kind = try await served(resource.gvk)
         if let live { try await handOver(live, kind: kind) }
         let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions())
         await mirror.observe(answer)
         let before = live ?? was
-        return outcome(
-            change, before == nil ? .created : .updated,
-            before: try before.map { (live) throws(Failure) in try ledger.digest(of: Comparer.comparable(live)) },
-            after: try ledger.digest(of: Comparer.comparable(answer)))
+        return Step(
+            outcome: outcome(
+                change, before == nil ? .created : .updated,
+                before: try before.map { (live) throws(Failure) in try ledger.digest(of: Comparer.comparable(live)) },
+                after: try ledger.digest(of: Comparer.comparable(answer))), live: answer)
     }
 
     /// A definition applied a moment ago may not be served yet: ask again for up to ten seconds.

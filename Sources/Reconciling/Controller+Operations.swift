@@ -1,7 +1,7 @@
 import GitSource
 import LedgerStore
 import Logging
-public import Shiplog
+import Shiplog
 
 /// What a person asked for, carried out by a worker.
 extension Controller {

@@ -1,4 +1,4 @@
-public import GitSource
+import GitSource
 public import LedgerStore
 import Manifests
 public import Shiplog
@@ -121,7 +121,7 @@ extension Controller {
                 remedy: "add --reason TEXT")
         }
         let operation = try await submit(.rollback(request), .rollback, application, actor)
-        await state.supersede(application.uid)
+        await state.supersede(application.uid, by: operation.id)
         return operation
     }
 

@@ -82,7 +82,7 @@ public final class Controller: Sendable {
 
     private func work(operationsOnly: Bool) async {
         while let item = await queue.next(operationsOnly: operationsOnly) {
-            let interruption = Interruption()
+            let interruption = Interruption(operations: Set(item.reasons.operations.map(\.id)))
             let task = Task { await Interruption.$current.withValue(interruption) { await self.handle(item) } }
             await state.begin(item.uid, task, interruption)
             await withTaskCancellationHandler {
@@ -116,8 +116,10 @@ public final class Controller: Sendable {
                     return
                 }
             }
-            for operation in item.reasons.operations {
-                if Task.isCancelled, operation.kind != .refresh {
+            // A rollback does not wait behind what was asked for before it.
+            let first = item.reasons.operations.lastIndex { $0.kind == .rollback } ?? 0
+            for (index, operation) in item.reasons.operations.enumerated() {
+                if operation.kind != .refresh, Task.isCancelled || index < first {
                     await supersede(operation)
                 } else {
                     await carryOut(operation, memory: &memory)
@@ -127,7 +129,11 @@ public final class Controller: Sendable {
             logger.error("the ledger cannot be read", metadata: ["code": "\(error.code)"])
             for operation in item.reasons.operations { await refuse(operation, error) }
         }
-        if !Task.isCancelled { await look(uid, item.reasons, memory: &memory) }
+        if Task.isCancelled {
+            for refresh in item.reasons.operations where refresh.kind == .refresh { await requeue(refresh, uid) }
+        } else {
+            await look(uid, item.reasons, memory: &memory)
+        }
         await state.setMemory(memory, of: uid)
     }
 
@@ -241,10 +247,13 @@ actor LoopState {
     func end(_ uid: ApplicationUID) { running[uid] = nil }
 
     /// Ends what a worker does for the application, so that something newer can begin.
+    ///
+    /// - Parameter newer: the operation that is to begin: a worker that has it already goes on.
     /// - Returns: whether there was anything.
     @discardableResult
-    func supersede(_ uid: ApplicationUID) -> Bool {
+    func supersede(_ uid: ApplicationUID, by newer: String? = nil) -> Bool {
         guard let (task, interruption) = running[uid] else { return false }
+        if let newer, interruption.operations.contains(newer) { return false }
         interruption.supersede()
         task.cancel()
         return true

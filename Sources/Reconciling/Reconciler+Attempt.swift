@@ -54,7 +54,7 @@ extension Reconciler {
             let applied = await applying.apply(plan)
             result = Applying.Result(
                 outcomes: result.outcomes + applied.outcomes, counts: applied.counts + result.counts,
-                failure: applied.failure, isInterrupted: applied.isInterrupted)
+                failure: applied.failure, isInterrupted: applied.isInterrupted, parts: applied.parts)
         } catch {
             result.failure = error
         }
@@ -65,7 +65,8 @@ extension Reconciler {
             }
         }
         let outcome = outcome(of: result)
-        let health = HealthStatus.progressing
+        // As the writes' answers show it: controllers in the cluster have hardly begun. Reaching Healthy is an event.
+        let health = Health.aggregate(result.parts).status
         let revision = Revision(
             kind: goal.kind, application: application.reference, cluster: connection.reference, cause: goal.cause,
             actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,
@@ -143,7 +144,11 @@ extension Reconciler {
 /// Why a worker's task was cancelled: something newer, or the end of the process.
 final class Interruption: Sendable {
     @TaskLocal static var current: Interruption?
+    /// What the worker was given to carry out.
+    let operations: Set<String>
     private let state = Flag()
+
+    init(operations: Set<String> = []) { self.operations = operations }
 
     var isSuperseded: Bool { state.isSet }
     func supersede() { state.set() }

@@ -25,6 +25,7 @@ public actor FakeCluster: Cluster {
     private var log: [(version: UInt64, event: WatchEvent)] = []
     private var kinds: [GroupVersionKind: ServedKind] = [:]
     private var clusterUID: String
+    private var isDiscovered = false
     private var faults: [(call: Call, name: String?, fault: Fault)] = []
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
@@ -95,7 +96,9 @@ public actor FakeCluster: Cluster {
     }
 
     public func catalog(refresh: Bool) async throws(Failure) -> KindCatalog {
-        try await enter(.catalog, "")
+        // A real client remembers what a cluster serves.
+        if refresh || !isDiscovered { try await enter(.catalog, "") }
+        isDiscovered = true
         var preferred: [GroupKind: ServedKind] = [:]
         for kind in kinds.values { preferred[kind.gvk.groupKind] = kind }
         return KindCatalog(kinds: kinds, preferred: preferred, unavailable: [:], serverVersion: "v0.0.0-fake")
