@@ -123,7 +123,7 @@ enum ApplicationHandlers {
         return response
     }
 
-    private static func document(_ call: Call) async throws -> (Application, [String]) {
+    private static func document(_ call: Call) async throws -> (Shiplog.Application, [String]) {
         let isYAML: Bool
         switch call.mediaType {
         case "application/json": isYAML = false

@@ -3,6 +3,7 @@ import Hummingbird
 import LedgerStore
 import Logging
 import NIOCore
+import Reconciling
 import Shiplog
 
 /// What Hummingbird gives each request: here, its connection.

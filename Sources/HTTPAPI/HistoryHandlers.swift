@@ -2,6 +2,7 @@ import Crypto
 import HTTPTypes
 import Hummingbird
 import LedgerStore
+import Reconciling
 import Shiplog
 
 enum HistoryHandlers {
@@ -119,11 +120,11 @@ enum HistoryHandlers {
     }
 
     /// RFC 6962 §2.1: SHA-256(0x00 || entry).
-    static func leaf(_ entry: [UInt8]) -> Digest? {
+    static func leaf(_ entry: [UInt8]) -> Shiplog.Digest? {
         var hash = SHA256()
         hash.update(data: [0])
         hash.update(data: entry)
-        return Digest(bytes: hash.finalize())
+        return Shiplog.Digest(bytes: hash.finalize())
     }
 
     // MARK: - Manifests

@@ -65,7 +65,10 @@ struct MetricsText {
             "application_last_sync_timestamp_seconds", "When a sync or rollback last ended, since the server began.",
             statuses.compactMap { status in
                 snapshot.lastSyncs[status.registered.uid].map {
-                    (["name": status.registered.name, "project": status.registered.application.project], Double($0) / 1000)
+                    (
+                        ["name": status.registered.name, "project": status.registered.application.project],
+                        Double($0) / 1000
+                    )
                 }
             })
         let syncs = ["sync", "rollback"].compactMap { kind in snapshot.actTimes[kind].map { (["kind": kind], $0) } }
@@ -122,13 +125,20 @@ struct MetricsText {
             growth.map { ($0.0, $0.1.bytesPerDay) })
         page.counter("db_commits_total", "Transactions of the writer.", [([:], Double(statistics.commits.commits))])
         page.counter("db_appends_total", "Rows those took.", [([:], Double(statistics.commits.appends))])
-        page.gauge("db_largest_group", "Rows of the largest transaction.", [([:], Double(statistics.commits.largestGroup))])
+        page.gauge(
+            "db_largest_group", "Rows of the largest transaction.", [([:], Double(statistics.commits.largestGroup))])
     }
+
+    #if canImport(Glibc)
+        private static let ownUsage = RUSAGE_SELF.rawValue
+    #else
+        private static let ownUsage = RUSAGE_SELF
+    #endif
 
     /// Without the prefix, as every Prometheus client names them.
     private func process(_ page: inout PrometheusPage) {
         var usage = rusage()
-        guard getrusage(RUSAGE_SELF, &usage) == 0 else { return }
+        guard getrusage(Self.ownUsage, &usage) == 0 else { return }
         let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
         page.counter(
             "process_cpu_seconds_total", "User and system time.",

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import LedgerStore
 import NIOCore
 import Reconciling
 import Shiplog

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Shiplog
 
 /// The query of a request's target (`application/x-www-form-urlencoded`), decoded and bounded.

@@ -27,7 +27,7 @@ struct Route: Sendable {
     }
 
     init(
-        _ method: HTTPRequest.Method, _ pattern: String, _ scope: Scope, _ parameters: Set<String> = [],
+        _ method: HTTPRequest.Method, _ pattern: String, _ scope: Scope, _ parameters: Set<String>,
         _ handler: @escaping @Sendable (Call) async throws -> Response
     ) {
         self.method = method
@@ -39,6 +39,14 @@ struct Route: Sendable {
             part.hasPrefix("{") && part.hasSuffix("}")
                 ? .name(String(part.dropFirst().dropLast())) : .word(String(part))
         }
+    }
+
+    /// An address that reads no query parameters.
+    init(
+        _ method: HTTPRequest.Method, _ pattern: String, _ scope: Scope,
+        _ handler: @escaping @Sendable (Call) async throws -> Response
+    ) {
+        self.init(method, pattern, scope, [], handler)
     }
 
     /// The values of its names when the path is one of its; nil otherwise.

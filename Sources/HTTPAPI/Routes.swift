@@ -1,3 +1,4 @@
+import HTTPTypes
 /// Every address of this server. `schema/openapi.yaml` says the same to programs; a test compares the two.
 extension RouteTable {
     static let base = "/api/shiplog/v1"

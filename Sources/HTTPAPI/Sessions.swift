@@ -15,7 +15,7 @@ final class Sessions: Sendable {
 
     private struct State {
         // By the cookie's hash: what is looked up is not what was sent.
-        var sessions: [Digest: Session] = [:]
+        var sessions: [Shiplog.Digest: Session] = [:]
         var counter = 0
     }
 
@@ -71,7 +71,7 @@ final class Sessions: Sendable {
 
     var count: Int { state.withLock { $0.sessions.count } }
 
-    private static func key(_ cookie: String) -> Digest? {
-        Digest(bytes: SHA256.hash(data: Array(cookie.utf8)))
+    private static func key(_ cookie: String) -> Shiplog.Digest? {
+        Shiplog.Digest(bytes: SHA256.hash(data: Array(cookie.utf8)))
     }
 }

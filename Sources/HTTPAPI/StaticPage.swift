@@ -98,7 +98,8 @@ struct StaticPage: Sendable {
         }
         guard let page = files["/"] else {
             guard path == "/" else { throw .notFound("such address") }
-            return .text("Shiplog answers at \(RouteTable.base). The page's files were not given to this server (--web).\n")
+            return .text(
+                "Shiplog answers at \(RouteTable.base). The page's files were not given to this server (--web).\n")
         }
         if path.hasPrefix("/ui/") {
             guard let file = files[path] else { throw .notFound("such file") }

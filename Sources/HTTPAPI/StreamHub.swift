@@ -1,3 +1,4 @@
+import HTTPTypes
 import LedgerStore
 import Logging
 import Reconciling

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import LedgerStore
+import Reconciling
 import Shiplog
 
 enum SystemHandlers {

@@ -14,7 +14,7 @@ final class WebhookDesk: Sendable {
         let id: String?
         let isVerified: Bool
         let reading: WebhookReading
-        let body: Digest
+        let body: Shiplog.Digest
         let actor: Actor
     }
 
@@ -28,8 +28,8 @@ final class WebhookDesk: Sendable {
         var queue: [Delivery] = []
         var isClosed = false
         /// What was accepted, newest last.
-        var seen: Set<Digest> = []
-        var order: [Digest] = []
+        var seen: Set<Shiplog.Digest> = []
+        var order: [Shiplog.Digest] = []
     }
 
     static let seenKept = 4096
@@ -57,7 +57,7 @@ final class WebhookDesk: Sendable {
             for part in [Array(delivery.provider.rawValue.utf8), Array(id.utf8), delivery.body.bytes] {
                 hash.update(data: SHA256.hash(data: part).withUnsafeBytes { Array($0) })
             }
-            return Digest(bytes: hash.finalize())
+            return Shiplog.Digest(bytes: hash.finalize())
         }
         let receipt = state.withLock { state -> Receipt in
             if let mark, state.seen.contains(mark) { return .repeated }

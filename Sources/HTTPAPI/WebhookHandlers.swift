@@ -1,6 +1,7 @@
 import Crypto
 import HTTPTypes
 import Hummingbird
+import Reconciling
 import Shiplog
 
 enum WebhookHandlers {
@@ -120,7 +121,8 @@ enum WebhookHandlers {
         call.parts.metrics.count(delivery: provider.rawValue, result: "refused")
         return Problem(
             .forbidden, "webhook.no-secret", "no secret for deliveries of \(provider.rawValue) is configured",
-            remedy: "set webhooks.\(provider.rawValue) in the configuration, or spec.webhook in an Application (GitLab)")
+            remedy: "set webhooks.\(provider.rawValue) in the configuration, or spec.webhook in an Application (GitLab)"
+        )
     }
 }
 
