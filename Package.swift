@@ -14,6 +14,7 @@ let swiftSettings: [SwiftSetting] =
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 
 func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -28,10 +29,18 @@ func tests(of name: String, _ dependencies: [Target.Dependency], exclude: [Strin
 let package = Package(
     name: "shiplog",
     platforms: [.macOS(.v15)],
+    products: [.executable(name: "shiplog", targets: ["ShiplogCommand"])],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
-        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0")
     ],
     targets: [
         // The words and the pure decisions.
@@ -54,6 +63,34 @@ let package = Package(
             "LedgerStore",
             ["Shiplog", "Migrations", "CZlib", crypto, log, .product(name: "GRDB", package: "GRDB.swift")]),
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
+        target(
+            "HTTPAPI",
+            [
+                "Shiplog", "LedgerStore", "Reconciling", crypto, log, hummingbird,
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOCertificateReloading", package: "swift-nio-extras")
+            ]),
+        target(
+            "Sandbox",
+            [
+                "Shiplog", "Manifests", log, hummingbird,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio")
+            ]),
+        .executableTarget(
+            name: "ShiplogCommand",
+            dependencies: [
+                "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI",
+                "Sandbox",
+                log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle")
+            ], swiftSettings: swiftSettings),
+
         // Tests.
         .target(
             name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore"],
@@ -61,6 +98,8 @@ let package = Package(
         tests(of: "Shiplog", [], exclude: ["Cases"]),
         tests(of: "GitSource", ["Shiplog"]),
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
+        tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
+        tests(of: "Sandbox", ["Shiplog", "Manifests"]),
         tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"], exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]

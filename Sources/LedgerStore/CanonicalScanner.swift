@@ -53,7 +53,9 @@ struct CanonicalScanner {
             guard let name = string(isName: true), pass(0x3A) else { return false }
             if let previous, !precedes(previous, name) { return false }
             previous = name
-            guard value(depth: depth + 1, member: self.member(name, in: member, depth: depth), name) else { return false }
+            guard value(depth: depth + 1, member: self.member(name, in: member, depth: depth), name) else {
+                return false
+            }
             if pass(0x2C) { continue }
             return pass(0x7D)
         }

@@ -18,7 +18,8 @@ extension Ledger {
     /// Kinds from which a projection follows may come from the method alone that keeps it.
     static func check(_ event: Event, besides allowed: Set<Event.Kind>) throws(Failure) {
         guard !reserved.subtracting(allowed).contains(event.kind) else {
-            throw Failure("ledger.event-reserved", "an event \(event.kind.rawValue) is recorded by the method that does it")
+            throw Failure(
+                "ledger.event-reserved", "an event \(event.kind.rawValue) is recorded by the method that does it")
         }
     }
 

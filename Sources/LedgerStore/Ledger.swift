@@ -55,7 +55,8 @@ public final class Ledger: Sendable {
                 try Schema.migrate(db)
                 return try Opening(db, identify: (wanted, now()), keys)
             }
-            try check(directory, made: opening.mode, for: wanted)
+            // Without the file and without a wish, the ledger itself says what it is for.
+            try check(directory, made: opening.mode, for: mode ?? opening.mode)
             if recorded == nil { try directory.record(opening.mode) }
             FileSystem.syncDirectory(of: directory.ledger)
             let readers = try Connections.readers(directory.ledger, count: options.readers)

@@ -24,10 +24,14 @@ final class LedgerWriter: Sendable {
         var jobs: [Job] = []
         var isDraining = false
         var isClosed = false
+        /// The connection is being closed or is closed: SQLite crashes when it is asked anything then.
+        var isReleased = false
         var failure: Failure?
         /// Appends admitted and not yet answered, and callers that wait to be.
         var admitted = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
+        /// Whoever closes waits here until the last job is answered.
+        var closing: [CheckedContinuation<Void, Never>] = []
         var end: LogEnd
         var metrics = Ledger.CommitMetrics()
     }
@@ -86,8 +90,20 @@ final class LedgerWriter: Sendable {
 
     /// Refuses what comes from now on, and returns when what was queued is durable.
     func close() async {
-        shared.withLock { $0.isClosed = true }
-        // The queue is serial: when this runs, no drain does, and a drain leaves no job behind.
+        await withCheckedContinuation { continuation in
+            let isIdle = shared.withLock { shared in
+                shared.isClosed = true
+                // Not the serial queue's order: a drain may be decided on and not yet be in the queue.
+                if shared.isDraining { shared.closing.append(continuation) }
+                return !shared.isDraining
+            }
+            if isIdle { continuation.resume() }
+        }
+        let isFirst = shared.withLock { shared in
+            defer { shared.isReleased = true }
+            return !shared.isReleased
+        }
+        guard isFirst else { return }
         let checkpoints = options.checkpointPages != nil && failure == nil
         _ = try? await connection.writeWithoutTransaction { db in
             if checkpoints { _ = try? db.checkpoint(.truncate) }
@@ -139,15 +155,18 @@ final class LedgerWriter: Sendable {
     }
 
     private func take() -> [Job]? {
-        shared.withLock { shared in
+        let (group, closing) = shared.withLock { shared -> ([Job], [CheckedContinuation<Void, Never>]) in
             guard !shared.jobs.isEmpty else {
                 shared.isDraining = false
-                return nil
+                defer { shared.closing = [] }
+                return ([], shared.closing)
             }
             let group = Array(shared.jobs.prefix(options.groupLimit))
             shared.jobs.removeFirst(group.count)
-            return group
+            return (group, [])
         }
+        for closer in closing { closer.resume() }
+        return group.isEmpty ? nil : group
     }
 
     // MARK: On the writer's queue

@@ -108,7 +108,8 @@ struct Verifier: Sendable {
             let named = try Row.fetchOne(statement, arguments: [sequence])
             let application: String? = named?["application"]
             guard application == row.application, (named?["same_as"] as Int64?) == nil else {
-                findings.add(row.by, "repeats #\(sequence), which is no revision of its application that can be repeated")
+                findings.add(
+                    row.by, "repeats #\(sequence), which is no revision of its application that can be repeated")
                 continue
             }
         }

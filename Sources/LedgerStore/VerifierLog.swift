@@ -31,7 +31,8 @@ extension Verifier {
                 findings.countLog(rows: 0x1000, bytes: 0, bodies: 0)
                 progress(VerificationProgress(phase: .log, done: findings.rows, total: total))
             }
-            let hash = try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?[1] as Data?
+            let hash =
+                try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?[1] as Data?
             if hash == nil {
                 // However wide the gap is, it is one finding.
                 let there = try walk.nearest(from: sequence) ?? range.upperBound + 1
@@ -78,7 +79,9 @@ extension Verifier {
             var leaf = SHA256()
             leaf.update(data: Self.leafPrefix)
             leaf.update(data: data)
-            if !leaf.finalize().elementsEqual(hash) { findings.add(sequence, "its entry is not the one that was hashed") }
+            if !leaf.finalize().elementsEqual(hash) {
+                findings.add(sequence, "its entry is not the one that was hashed")
+            }
         }
         return data.withUnsafeBytes { raw -> Scan? in
             let bytes = raw.bindMemory(to: UInt8.self)
@@ -89,7 +92,9 @@ extension Verifier {
             func text(_ range: Range<Int>?) -> String {
                 range.map { String(decoding: UnsafeBufferPointer(rebasing: bytes[$0]), as: UTF8.self) } ?? ""
             }
-            if entry.format != EntryFormat1.number { findings.add(sequence, "its entry is in the unknown format \(entry.format)") }
+            if entry.format != EntryFormat1.number {
+                findings.add(sequence, "its entry is in the unknown format \(entry.format)")
+            }
             if entry.sequence != sequence { findings.add(sequence, "its entry says that it is #\(entry.sequence)") }
             if let time = entry.recordedAt {
                 if let last = part.lastRecordedAt, time < last.time {
@@ -102,7 +107,9 @@ extension Verifier {
             }
             if table == .event {
                 let kind = text(entry.kind)
-                if Event.Kind(rawValue: kind) == nil { findings.add(sequence, "is an event of the unknown kind \(kind)") }
+                if Event.Kind(rawValue: kind) == nil {
+                    findings.add(sequence, "is an event of the unknown kind \(kind)")
+                }
                 if entry.hasPin || Self.isStateful(kind) || entry.bodies.contains(where: { text($0.name) == "gone" }) {
                     part.stateful.append(sequence)
                 }

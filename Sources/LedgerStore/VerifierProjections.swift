@@ -94,7 +94,8 @@ extension Verifier {
         if let open = fold.open[uid] { report(sequence, "starts an attempt while #\(open) is open") }
         fold.open[uid] = sequence
         let row = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT application, desired FROM attempt WHERE sequence = ?"), arguments: [sequence])
+            db.cachedStatement(sql: "SELECT application, desired FROM attempt WHERE sequence = ?"),
+            arguments: [sequence])
         if row == nil {
             report(sequence, "starts an attempt that the table of attempts lacks")
         } else if row?["application"] != uid || row?["desired"] != Data(desired.bytes) {

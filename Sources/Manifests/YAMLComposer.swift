@@ -21,7 +21,7 @@ struct YAMLComposer: ~Copyable {
 
     private var parser: YAMLEventParser
     private let limits: YAMLLimits
-    private var names = YAMLNameTable()
+    private var names = YAMLTextTable()
 
     // What has been built so far, aliases included.
     private var nodes = 0
@@ -152,9 +152,9 @@ struct YAMLComposer: ~Copyable {
             nodes &+= 1
             bytes &+= parser.text.count
             guard !parser.hasAnchor, !parser.hasTag else { break }
-            guard parser.isPlain else { return names.name(parser.text) }
+            guard parser.isPlain else { return names.text(parser.text) }
             switch YAMLScalar.resolve(parser.text) {
-            case .string: return names.name(parser.text)
+            case .string: return names.text(parser.text)
             case .number(let value): return Self.name(of: value)
             case .integer(let value): return String(value)
             case .bool(let value): return value ? "true" : "false"

@@ -5,9 +5,13 @@ public struct Clusters: Sendable {
     private let byName: [String: any Cluster]
     private let byServer: [String: any Cluster]
 
-    /// - Parameter inCluster: what `https://kubernetes.default.svc` means; nil when Shiplog runs outside a cluster and
-    ///   without the sandbox.
-    public init(_ clusters: [any Cluster], inCluster: (any Cluster)?) {
+    /// - Parameters:
+    ///   - inCluster: what `https://kubernetes.default.svc` means; nil when Shiplog runs outside a cluster and without
+    ///     the sandbox.
+    ///   - addresses: further spellings of servers that destinations use.
+    public init(
+        _ clusters: [any Cluster], inCluster: (any Cluster)?, addresses: [String: any Cluster] = [:]
+    ) {
         var names: [String: any Cluster] = [:]
         var servers: [String: any Cluster] = [:]
         for cluster in clusters {
@@ -18,6 +22,7 @@ public struct Clusters: Sendable {
             names["in-cluster"] = inCluster
             servers["https://kubernetes.default.svc"] = inCluster
         }
+        for (address, cluster) in addresses { servers[Self.comparable(address)] = cluster }
         byName = names
         byServer = servers
     }

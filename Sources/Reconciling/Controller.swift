@@ -78,6 +78,23 @@ public final class Controller: Sendable {
         await board.close()
     }
 
+    /// Begins nothing new, refuses what was asked for and not begun, and waits for what is under way, at most
+    /// `ControllerSettings.shutdownGrace`. What has not ended by then is left to recovery once `run` is cancelled.
+    public func drain() async {
+        await tasks.close()
+        for operation in await queue.close() {
+            await refuse(
+                operation,
+                Failure(
+                    "operation.server-stopping", "the server stopped before this was begun",
+                    remedy: "ask again when it has started", next: .superseded))
+        }
+        let deadline = ContinuousClock.now + .milliseconds(settings.shutdownGrace)
+        while await state.isWorking, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     // MARK: - Workers
 
     private func work(operationsOnly: Bool) async {
@@ -245,6 +262,7 @@ actor LoopState {
         running[uid] = (task, interruption)
     }
     func end(_ uid: ApplicationUID) { running[uid] = nil }
+    var isWorking: Bool { !running.isEmpty }
 
     /// Ends what a worker does for the application, so that something newer can begin.
     ///

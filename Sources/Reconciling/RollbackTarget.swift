@@ -52,7 +52,11 @@ struct RollbackTarget: Sendable {
             }
             chosen = newest
         case .moment(let moment):
-            guard let found = try await candidates(application.uid, in: ledger, to: moment.advanced(byMilliseconds: 1), limit: 1).first else {
+            guard
+                let found = try await candidates(
+                    application.uid, in: ledger, to: moment.advanced(byMilliseconds: 1), limit: 1
+                ).first
+            else {
                 throw Failure(
                     "rollback.no-target", "nothing had been deployed of \(application.name) by \(moment)",
                     remedy: await candidateList(application, in: ledger))

@@ -112,12 +112,19 @@ actor WorkQueue {
         timers.removeValue(forKey: uid)?.0.cancel()
     }
 
-    func close() {
+    /// Hands out nothing more.
+    /// - Returns: the operations that were never begun.
+    @discardableResult
+    func close() -> [Operation] {
         closed = true
+        let left = order.flatMap { waiting[$0]?.operations ?? [] }
+        waiting = [:]
+        order = []
         for (task, _) in timers.values { task.cancel() }
         timers = [:]
         for waiter in idle { waiter.continuation.resume(returning: nil) }
         idle = []
+        return left
     }
 
     private func abandon(_ id: Int) {

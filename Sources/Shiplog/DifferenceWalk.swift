@@ -108,6 +108,10 @@ struct DifferenceWalk {
     private mutating func visitMissing(_ desired: JSON, _ place: Place) {
         let isFree = ScalarComparison.isInFreeMap(place.fields)
         switch desired {
+        case .object(let members) where !members.isEmpty && isOpen(place):
+            // Each member is a field of its own: naming the map would hide which, and who else has one in it.
+            for (name, value) in members { visit(value, nil, place.below(.field(name))) }
+            return
         case .array([]) where isKnown(place): return
         case .object([:]) where isKnown(place) && ScalarComparison.isFreeMap(place.fields): return
         case .array([]), .object([:]): return note(.added, desired, nil, place, isCertain: false)
@@ -123,6 +127,12 @@ struct DifferenceWalk {
         // Shiplog's own by the record and yet not there: the server dropped it when it was applied.
         let wasDropped = place.own != nil && !place.isExact
         note(.added, desired, nil, place, isCertain: !wasDropped)
+    }
+
+    /// A map whose members people name, each with an owner of its own.
+    private func isOpen(_ place: Place) -> Bool {
+        !place.isExact && place.fields != ["spec", "selector"] && ScalarComparison.isFreeMap(place.fields)
+            && isKnown(place) && schema.map(kind, place.fields) == .granular
     }
 
     private mutating func visitMap(_ desired: JSON, _ live: JSON, _ place: Place) {
@@ -160,7 +170,6 @@ struct DifferenceWalk {
     }
 
     private mutating func visitList(_ wanted: [JSON], _ there: [JSON], _ place: Place) {
-        if wanted == there { return }
         switch place.isExact ? .atomic : schema.list(kind, place.fields) {
         case .atomic: visitAtomicList(wanted, there, place)
         case .set: visitSet(wanted, there, place)

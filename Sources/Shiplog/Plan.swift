@@ -121,6 +121,19 @@ extension PlannedChange {
         }
     }
 
+    /// The desired object when carrying it out would write one.
+    public var written: Resource? {
+        switch action {
+        case .create(let resource), .update(let resource, _, _), .replace(let resource, _): resource
+        case .unchanged, .prune, .leftover, .keep, .cannot, .unknown: nil
+        }
+    }
+
+    /// The same object in the same place with another action: what a rehearsal against the server found out.
+    public func with(_ action: PlannedAction) -> PlannedChange {
+        PlannedChange(action, key: key, gvk: gvk, order: order, desired: desired, live: live)
+    }
+
     /// By Argo CD's rules: modified, missing and surplus objects are out of sync, unless a surplus one carries the
     /// compare option `IgnoreExtraneous`.
     public var syncStatus: SyncStatus {
@@ -176,6 +189,16 @@ extension Plan {
     /// Why it cannot be carried out as a whole.
     public var blockers: [Failure] {
         changes.compactMap { if case .cannot(let failure) = $0.action { failure } else { nil } }
+    }
+
+    /// Why the first of the objects that could not be looked at could not.
+    public var firstUnknown: Failure? {
+        changes.lazy.compactMap { if case .unknown(let failure) = $0.action { failure } else { nil } }.first
+    }
+
+    /// The same plan with other changes, in their order.
+    public func with(changes: [PlannedChange]) -> Plan {
+        Plan(changes: changes.sorted { $0.order < $1.order }, warnings: warnings, foreign: foreign)
     }
 
     /// Other managers that own fields which an update would take back.

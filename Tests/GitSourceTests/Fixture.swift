@@ -138,7 +138,7 @@ func failure<Value>(_ location: SourceLocation = #_sourceLocation, _ work: () as
 }
 
 /// Waits until a condition holds, at most so long.
-func eventually(within limit: Duration = .seconds(10), _ condition: () throws -> Bool) async throws -> Bool {
+func eventually(within limit: Duration = .seconds(60), _ condition: () throws -> Bool) async throws -> Bool {
     let deadline = ContinuousClock.now + limit
     while try !condition() {
         guard ContinuousClock.now < deadline else { return false }

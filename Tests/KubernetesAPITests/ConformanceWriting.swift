@@ -87,7 +87,7 @@ extension Conformance {
         let namespace = bench.namespace
         _ = try await cluster.apply(try bench.configMap("a", ["k": "1", "x": "1"]), as: kind, WriteOptions())
         let merged = try await cluster.patch(
-            kind, namespace: namespace, name: "a", .merge(["data": ["k": "2", "x": nil]]), WriteOptions())
+            kind, namespace: namespace, name: "a", .merge(["data": ["k": "2", "x": .null]]), WriteOptions())
         #expect(merged.object["data"] == ["k": "2"])
         let patched = try await cluster.patch(
             kind, namespace: namespace, name: "a",

@@ -48,7 +48,7 @@ import Testing
         superseded.health = .unknown
         return [
             "revision-full": full, "revision-superseded": superseded,
-            "revision-unchanged": Samples.reconcile(reference, at: start, sameAs: SequenceNumber(48_001)),
+            "revision-unchanged": Samples.reconcile(reference, at: start, sameAs: SequenceNumber(48_001))
         ]
     }
 
@@ -73,7 +73,7 @@ import Testing
                     detail: ["message": "all is well"]), nil, [key]
             ),
             "event-attempt": (EntryFormat1.event(of: intent, desired: digest), .set(pin), []),
-            "event-unpinned": (Event(.unpinned, application: reference, actor: actor), .release, []),
+            "event-unpinned": (Event(.unpinned, application: reference, actor: actor), .release, [])
         ]
     }
 
@@ -173,9 +173,10 @@ import Testing
     @Test(
         "the scanner refuses what is not canonical",
         arguments: [
-            #"{"b":1,"a":2}"#, #"{"a":1,"a":2}"#, #"{"a": 1}"#, #"{"a":01}"#, #"{"a":-0}"#, #"{"a":1.0}"#, #"{"a":1e2}"#,
+            #"{"b":1,"a":2}"#, #"{"a":1,"a":2}"#, #"{"a": 1}"#, #"{"a":01}"#, #"{"a":-0}"#, #"{"a":1.0}"#,
+            #"{"a":1e2}"#,
             #"{"a":9007199254740993}"#, #"{"a":"\/"}"#, #"{"a":"\u0041"}"#, #"{"a":"\u001F"}"#, #"{"a":"\u000a"}"#,
-            #"{"a":1}x"#, #"{"a":1"#, #"[1]"#, "{\"a\":\"\u{1}\"}", #"{"a":tru}"#, #"{"é":1,"z":1}"#, "",
+            #"{"a":1}x"#, #"{"a":1"#, #"[1]"#, "{\"a\":\"\u{1}\"}", #"{"a":tru}"#, #"{"é":1,"z":1}"#, ""
         ])
     func scannerRefuses(_ text: String) {
         #expect(Array(text.utf8).withUnsafeBufferPointer { CanonicalScanner.scan($0) } == nil)
@@ -185,7 +186,7 @@ import Testing
         "the scanner takes what is canonical",
         arguments: [
             #"{}"#, #"{"a":0.5,"b":[1,-2,null,true],"c":{"d":"x"}}"#, #"{"a":"\u001f\n\"\\"}"#, #"{"z":1,"é":1}"#,
-            #"{"a":1e+21}"#, #"{"A":1,"a":1,"aa":2}"#,
+            #"{"a":1e+21}"#, #"{"A":1,"a":1,"aa":2}"#
         ])
     func scannerTakes(_ text: String) {
         #expect(Array(text.utf8).withUnsafeBufferPointer { CanonicalScanner.scan($0) } != nil)

@@ -10,21 +10,23 @@ import Testing
     @Test(
         "plain sqlite3 cannot change, drop or replace what is recorded",
         arguments: [
-            "UPDATE revision SET kind = 'sync' WHERE sequence = 3", "UPDATE revision SET entry = '{}' WHERE sequence = 3",
+            "UPDATE revision SET kind = 'sync' WHERE sequence = 3",
+            "UPDATE revision SET entry = '{}' WHERE sequence = 3",
             "DELETE FROM revision WHERE sequence = 3", "DELETE FROM event WHERE sequence = 2",
             "UPDATE event SET entry = replace(entry, 'ada', 'eve') WHERE sequence = 2",
             "INSERT OR REPLACE INTO revision (sequence, entry) SELECT sequence, replace(entry, 'ada', 'eve') FROM revision",
             "INSERT OR REPLACE INTO event (sequence, entry) SELECT sequence, entry FROM event WHERE sequence = 1",
             "INSERT OR REPLACE INTO leaf (sequence, hash) SELECT sequence, zeroblob(32) FROM leaf WHERE sequence = 3",
             "INSERT INTO leaf (sequence, hash) VALUES (9, zeroblob(32))", "DELETE FROM leaf WHERE sequence = 3",
-            "DELETE FROM body", "UPDATE body SET content = x'00'", "DELETE FROM attempt", "UPDATE attempt SET closed_by = NULL",
+            "DELETE FROM body", "UPDATE body SET content = x'00'", "DELETE FROM attempt",
+            "UPDATE attempt SET closed_by = NULL",
             "UPDATE blob SET content = x'00'", "DELETE FROM blob", "DELETE FROM sealed",
             "UPDATE sealed SET ciphertext = x'00'", "DELETE FROM application", "UPDATE application SET name = 'other'",
             "INSERT OR REPLACE INTO body (sequence, name, salt, encoding, content) SELECT sequence, name, salt, encoding, x'00' FROM body",
             "INSERT OR REPLACE INTO blob (digest, kind, encoding, size, content) SELECT digest, kind, 0, 1, x'00' FROM blob",
             "INSERT OR REPLACE INTO attempt (sequence, application, desired) SELECT sequence, application, desired FROM attempt",
             "UPDATE ledger SET mode = 'clusters'", "INSERT OR REPLACE INTO ledger VALUES (1, 'x', 'clusters', 1)",
-            "INSERT INTO fold (event, first, last, entries) VALUES (1, 1, 3, 1)",
+            "INSERT INTO fold (event, first, last, entries) VALUES (1, 1, 3, 1)"
         ])
     func refused(_ sql: String) async throws {
         let test = try await TestLedger.make()
@@ -50,10 +52,13 @@ import Testing
             name: "an entry edited and made longer", triggersOf: "event",
             sql: "UPDATE event SET entry = replace(entry, '\"format\":1', '\"format\": 1') WHERE sequence = 2",
             sequence: 2),
-        Case(name: "a revision dropped", triggersOf: "revision", sql: "DELETE FROM revision WHERE sequence = 3", sequence: 3),
+        Case(
+            name: "a revision dropped", triggersOf: "revision", sql: "DELETE FROM revision WHERE sequence = 3",
+            sequence: 3),
         Case(
             name: "an event and its leaf dropped", triggersOf: "event",
-            sql: "DROP TRIGGER leaf_no_delete; DELETE FROM event WHERE sequence = 1; DELETE FROM leaf WHERE sequence = 1",
+            sql:
+                "DROP TRIGGER leaf_no_delete; DELETE FROM event WHERE sequence = 1; DELETE FROM leaf WHERE sequence = 1",
             sequence: 1),
         Case(
             name: "a row replaced", triggersOf: "revision",
@@ -62,27 +67,34 @@ import Testing
                 SELECT sequence, replace(entry, '"ada"', '"eve"') FROM revision WHERE sequence = 3
                 """, sequence: 3),
         Case(
-            name: "a leaf's hash changed", triggersOf: "leaf", sql: "UPDATE leaf SET hash = zeroblob(32) WHERE sequence = 2",
+            name: "a leaf's hash changed", triggersOf: "leaf",
+            sql: "UPDATE leaf SET hash = zeroblob(32) WHERE sequence = 2",
             sequence: 2),
         Case(
             name: "a body changed", triggersOf: "body",
             sql: "UPDATE body SET encoding = 0, content = CAST('\"other\"' AS BLOB) WHERE name = 'reason'", sequence: 3),
         Case(name: "a body dropped", triggersOf: "body", sql: "DELETE FROM body WHERE name = 'author'", sequence: 3),
-        Case(name: "a blob changed", triggersOf: "blob", sql: "UPDATE blob SET encoding = 0, content = x'7b7d'", sequence: nil),
         Case(
-            name: "a manifest dropped", triggersOf: "blob", sql: "DELETE FROM blob WHERE kind = 'resource'", sequence: nil),
+            name: "a blob changed", triggersOf: "blob", sql: "UPDATE blob SET encoding = 0, content = x'7b7d'",
+            sequence: nil),
+        Case(
+            name: "a manifest dropped", triggersOf: "blob", sql: "DELETE FROM blob WHERE kind = 'resource'",
+            sequence: nil),
         Case(
             name: "a sealed value changed", triggersOf: "sealed",
-            sql: "UPDATE sealed SET ciphertext = CAST(substr(ciphertext, 1, 20) || zeroblob(length(ciphertext) - 20) AS BLOB)",
+            sql:
+                "UPDATE sealed SET ciphertext = CAST(substr(ciphertext, 1, 20) || zeroblob(length(ciphertext) - 20) AS BLOB)",
             sequence: nil),
         Case(name: "a sealed value dropped", triggersOf: "sealed", sql: "DELETE FROM sealed", sequence: nil),
-        Case(name: "an attempt reopened", triggersOf: "attempt", sql: "UPDATE attempt SET closed_by = NULL", sequence: 2),
+        Case(
+            name: "an attempt reopened", triggersOf: "attempt", sql: "UPDATE attempt SET closed_by = NULL", sequence: 2),
         Case(name: "an attempt dropped", triggersOf: "attempt", sql: "DELETE FROM attempt", sequence: 2),
         Case(
             name: "an application's specification changed", triggersOf: "application",
             sql: "UPDATE application SET specification = replace(specification, 'manifests', 'other')", sequence: 1),
         Case(
-            name: "a pin set by hand", triggersOf: "application", sql: "UPDATE application SET pin = '{}', pinned_by = 1",
+            name: "a pin set by hand", triggersOf: "application",
+            sql: "UPDATE application SET pin = '{}', pinned_by = 1",
             sequence: nil),
         Case(
             name: "another cluster accepted by hand", triggersOf: "application",
@@ -92,7 +104,7 @@ import Testing
             sql: "DELETE FROM inventory WHERE kind = 'ConfigMap'", sequence: nil),
         Case(
             name: "a token made by hand", triggersOf: "token",
-            sql: "INSERT INTO token (id, hash, created_by) VALUES ('intruder', zeroblob(32), 1)", sequence: 1),
+            sql: "INSERT INTO token (id, hash, created_by) VALUES ('intruder', zeroblob(32), 1)", sequence: 1)
     ]
 
     @Test("with the triggers dropped and made again, verifying names the first bad row", arguments: cases)
@@ -142,7 +154,8 @@ import Testing
             try await ledger.record(Samples.reconcile(application.reference, at: test.clock.now, sameAs: revision))
         }
         try await ledger.record(
-            Event(.healthReached, application: application.reference, actor: .controller, revision: revision,
+            Event(
+                .healthReached, application: application.reference, actor: .controller, revision: revision,
                 outcome: "Healthy", facts: ["health": "Healthy"]))
         let pin = Pin(
             hold: .untilUnpinned, target: revision, desired: desired, commit: nil, leftInputs: nil, rejected: [])

@@ -35,7 +35,7 @@ extension TestLedger {
         let (registered, _) = try await ledger.putApplication(Samples.application(name), actor: .controller)
         let resources = [
             try Samples.configMap("greeting", ["text": "hello \(commit)"]),
-            try Samples.secret("login", ["password": secret]),
+            try Samples.secret("login", ["password": secret])
         ]
         let attempt = try await ledger.begin(
             try Samples.intent(registered.reference, resources, at: clock.now, commit: commit))

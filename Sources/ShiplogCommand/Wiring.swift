@@ -1,0 +1,233 @@
+import Foundation
+import GitSource
+import HTTPAPI
+import KubernetesAPI
+import LedgerStore
+import Logging
+import Manifests
+import Reconciling
+import Sandbox
+import ServiceLifecycle
+import Shiplog
+import UnixSignals
+
+/// What one server is made of, put together in one place for `serve` and for `demo`.
+struct Wiring: Sendable {
+    var configuration: ServerConfiguration
+    /// `https://kubernetes.default.svc` is the embedded cluster.
+    var usesSandbox = false
+    /// `https://kubernetes.default.svc` is this cluster.
+    var kubeconfig: (file: String, context: String?)?
+    /// Take the next free port when the wanted one is taken.
+    var takesNextPort = false
+    var logger: Logger
+
+    /// A server that takes connections.
+    struct Running: Sendable {
+        let ledger: Ledger
+        let controller: Controller
+        /// Where the page and the API are.
+        let url: String
+        /// The embedded cluster, if there is one.
+        let sandbox: SandboxServer?
+        /// A client of whatever `https://kubernetes.default.svc` is.
+        let cluster: (any Cluster)?
+        /// The file with the first administrator's token.
+        let adminToken: String
+    }
+
+    /// Serves until a signal or cancellation ends it.
+    /// - Parameters:
+    ///   - endsWithStory: stop when `story` has ended.
+    ///   - story: runs beside the server once it takes connections.
+    func run(
+        endsWithStory: Bool = false, story: @escaping @Sendable (Running) async throws -> Void
+    ) async throws {
+        guard usesSandbox else { return try await serve(sandbox: nil, inCluster: nil, endsWithStory, story) }
+        let directory = try DataDirectory(dataPath)
+        let sandbox = try SandboxServer(
+            options: SandboxOptions(file: directory.sandbox + "/cluster.json", logger: logger))
+        let address = Promise<Int>()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await sandbox.run { port in await address.keep(port) }
+            }
+            group.addTask {
+                let url = "http://127.0.0.1:\(await address.kept)"
+                try Places.writePrivate(sandbox.kubeconfig(server: url), to: directory.sandbox + "/kubeconfig")
+                let connection = try ClusterConnection(
+                    server: url, credential: sandbox.token.map { .token(SecretText($0)) } ?? .none)
+                let cluster = KubernetesCluster(name: "sandbox", connection: connection)
+                try await serve(sandbox: sandbox, inCluster: cluster, endsWithStory, story)
+            }
+            // Whichever ends first ends the other: the embedded cluster never ends by itself.
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private var dataPath: String { configuration.data ?? Places.defaultData() }
+
+    private func serve(
+        sandbox: SandboxServer?, inCluster: (any Cluster)?, _ endsWithStory: Bool,
+        _ story: @escaping @Sendable (Running) async throws -> Void
+    ) async throws {
+        let directory = try DataDirectory(dataPath)
+        let ledger = try await Ledger.open(
+            directory, mode: sandbox == nil ? .clusters : .sandbox, access: .serve, now: { Self.now() })
+        do {
+            try await serve(directory, ledger, sandbox: sandbox, inCluster: inCluster, endsWithStory, story)
+        } catch {
+            await ledger.close()
+            throw error
+        }
+        await ledger.close()
+    }
+
+    private func serve(
+        _ directory: DataDirectory, _ ledger: Ledger, sandbox: SandboxServer?, inCluster: (any Cluster)?,
+        _ endsWithStory: Bool, _ story: @escaping @Sendable (Running) async throws -> Void
+    ) async throws {
+        let adminToken = try await Self.administrator(directory, ledger)
+        try await ledger.record(
+            Event(.serverStarted, actor: .controller, facts: ["version": .string(Version.current)]))
+        let credentials = try CredentialTable(configuration.git)
+        var limits = GitLimits.default
+        limits.silence = configuration.git.timeout
+        let repositories = Repositories(
+            directory: directory.repositories, limits: limits, credentials: { credentials.credentials(for: $0) })
+        let (clusters, local) = try clusters(inCluster: inCluster)
+        let controller = Controller(
+            ledger: ledger, repositories: repositories, clusters: clusters, settings: controllerSettings,
+            now: { Self.now() }, logger: logger)
+        let settings = try serverSettings()
+        let listening = Promise<Int>()
+        let server = try Server(
+            ledger: ledger, controller: controller, formats: Self.formats, settings: settings, now: { Self.now() },
+            logger: logger, onListening: { port in await listening.keep(port) })
+        let tale = StoryService {
+            let port = await listening.kept
+            let scheme = settings.tls == nil ? "http" : "https"
+            let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
+            try await story(
+                Running(
+                    ledger: ledger, controller: controller, url: "\(scheme)://\(host):\(port)", sandbox: sandbox,
+                    cluster: local, adminToken: adminToken))
+        }
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: ControllerService(controller: controller)),
+                    .init(service: ServerService(server: server)),
+                    .init(
+                        service: tale, successTerminationBehavior: endsWithStory ? .gracefullyShutdownGroup : .ignore,
+                        failureTerminationBehavior: .gracefullyShutdownGroup)
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger))
+        try await group.run()
+        try await ledger.record(Event(.serverStopped, actor: .controller))
+    }
+
+    /// The service group's own account of starting and stopping is for whoever debugs it.
+    private var quietLogger: Logger {
+        var quiet = logger
+        if quiet.logLevel > .debug { quiet.logLevel = .critical }
+        return quiet
+    }
+
+    static func now() -> Timestamp { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
+
+    static let formats = Formats(
+        readApplication: { bytes, isYAML throws(Failure) in
+            let found = try ApplicationReader.read(bytes, file: isYAML ? "application.yaml" : "application.json")
+            guard let first = found.first, found.count == 1 else {
+                throw Failure(
+                    .applicationInvalid, "the request holds \(found.count) Applications",
+                    remedy: "send exactly one at a time")
+            }
+            return (first.application, first.warnings)
+        },
+        manifestText: { YAML.write($0) })
+
+    /// At the first start an administrator's token is made into a file that only the owner can read.
+    /// - Returns: the file's path.
+    private static func administrator(_ directory: DataDirectory, _ ledger: Ledger) async throws(Failure) -> String {
+        let path = directory.tokens + "/admin"
+        guard try await ledger.tokens().isEmpty else { return path }
+        let (_, secret) = try await ledger.createToken(
+            Token.Draft(name: "admin", role: .admin), actor: .controller)
+        try Places.writePrivate(secret.revealed + "\n", to: path)
+        return path
+    }
+
+    // MARK: - From the configuration
+
+    private func clusters(inCluster: (any Cluster)?) throws(Failure) -> (Clusters, local: (any Cluster)?) {
+        var local = inCluster
+        if let kubeconfig {
+            let connection = try Kubeconfig.load(kubeconfig.file).connection(context: kubeconfig.context)
+            warn(connection.warnings, about: "in-cluster")
+            local = KubernetesCluster(name: "in-cluster", connection: connection)
+        }
+        var named: [any Cluster] = []
+        var addresses: [String: any Cluster] = [:]
+        for cluster in configuration.clusters {
+            let connection =
+                switch cluster.access {
+                case .inCluster: try Kubeconfig.inCluster()
+                case .kubeconfig(let file, let context): try Kubeconfig.load(file).connection(context: context)
+                }
+            warn(connection.warnings, about: cluster.name)
+            let made = KubernetesCluster(name: cluster.name, connection: connection)
+            named.append(made)
+            if cluster.access == .inCluster, local == nil { local = made }
+            if let server = cluster.server { addresses[server] = made }
+        }
+        if local == nil, ProcessInfo.processInfo.environment["KUBERNETES_SERVICE_HOST"] != nil {
+            local = KubernetesCluster(name: "in-cluster", connection: try Kubeconfig.inCluster())
+        }
+        return (Clusters(named, inCluster: local, addresses: addresses), local)
+    }
+
+    private func warn(_ warnings: [String], about cluster: String) {
+        for warning in warnings { logger.warning("\(warning)", metadata: ["cluster": "\(cluster)"]) }
+    }
+
+    private var controllerSettings: ControllerSettings {
+        var settings = ControllerSettings()
+        let controller = configuration.controller
+        settings.pollInterval = controller.interval.wholeMilliseconds
+        settings.pollJitter = controller.jitter.wholeMilliseconds
+        settings.workers = controller.workers
+        settings.parallelWrites = controller.appParallelism
+        settings.selfHealInitial = controller.selfHealBackoff.initial.wholeMilliseconds
+        settings.selfHealMaximum = controller.selfHealBackoff.maximum.wholeMilliseconds
+        return settings
+    }
+
+    private func serverSettings() throws(Failure) -> ServerSettings {
+        var settings = ServerSettings()
+        let address = try ListenAddress(configuration.listen)
+        settings.host = address.host
+        settings.port = takesNextPort ? address.nextFreePort() : address.port
+        settings.tls = configuration.tls.map { .init(certificate: $0.certificate, key: $0.key) }
+        settings.behindProxy = configuration.behindProxy
+        settings.allowedHosts = configuration.allowedHosts
+        settings.baseURL = configuration.baseURL
+        settings.webDirectory = configuration.web ?? Places.shared("web")
+        settings.metrics = configuration.metrics.enabled
+        settings.webhooks.gitlabSecret = try configuration.webhooks.gitlab?.resolve()
+        settings.webhooks.githubSecret = try configuration.webhooks.github?.resolve()
+        settings.webhooks.maximumBody = configuration.webhooks.maxBodyBytes
+        settings.version = Version.current
+        return settings
+    }
+}
+
+extension Duration {
+    /// Rounded down; what does not fit becomes the largest number there is.
+    fileprivate var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        return overflow ? .max : product + attoseconds / 1_000_000_000_000_000
+    }
+}

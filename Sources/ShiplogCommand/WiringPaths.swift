@@ -1,0 +1,69 @@
+import Foundation
+import Shiplog
+
+/// Where the program finds what comes with it, and where it keeps data when nobody says.
+enum Places {
+    /// `$XDG_DATA_HOME/shiplog`, or `~/.local/share/shiplog`.
+    static func defaultData(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
+        if let base = environment["XDG_DATA_HOME"], base.hasPrefix("/") { return base + "/shiplog" }
+        return (environment["HOME"] ?? ".") + "/.local/share/shiplog"
+    }
+
+    /// A file or folder that is installed beside the program (`../share/shiplog/NAME`), or that stands in the folder the
+    /// program was built in or is run from.
+    static func shared(_ name: String) -> String? {
+        var candidates: [String] = []
+        if let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
+            var folder = (program as NSString).deletingLastPathComponent
+            candidates.append((folder as NSString).deletingLastPathComponent + "/share/shiplog/" + name)
+            // A build's own tree: .build/release/shiplog and what lies above it.
+            for _ in 0..<5 where folder != "/" {
+                if FileManager.default.fileExists(atPath: folder + "/Package.swift") {
+                    candidates.append(folder + "/" + name)
+                }
+                folder = (folder as NSString).deletingLastPathComponent
+            }
+        }
+        return candidates.first { FileManager.default.fileExists(atPath: $0) }
+    }
+
+    /// Writes a file that only its owner can read; an older one is replaced in one step.
+    static func writePrivate(_ text: String, to path: String) throws(Failure) {
+        let temporary = path + ".\(getpid()).new"
+        _ = unlink(temporary)
+        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw unwritable(path) }
+        let bytes = Array(text.utf8)
+        let written = write(file, bytes, bytes.count)
+        let isSafe = written == bytes.count && fsync(file) == 0
+        _ = close(file)
+        guard isSafe, rename(temporary, path) == 0 else {
+            _ = unlink(temporary)
+            throw unwritable(path)
+        }
+    }
+
+    private static func unwritable(_ path: String) -> Failure {
+        Failure(
+            "file.unwritable", "\(path) cannot be written: \(String(cString: strerror(errno)))",
+            remedy: "check the directory's owner and the free space")
+    }
+
+    /// - Throws: `file.unreadable`; files of more than a mebibyte are not what is meant.
+    static func read(_ path: String) throws(Failure) -> [UInt8] {
+        do {
+            let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            defer { try? handle.close() }
+            let data = try handle.read(upToCount: (1 << 20) + 1) ?? Data()
+            guard data.count <= 1 << 20 else {
+                throw Failure("file.unreadable", "\(path) is larger than a mebibyte")
+            }
+            return Array(data)
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure(
+                "file.unreadable", "\(path) cannot be read", remedy: "check that it is there and who may read it")
+        }
+    }
+}
