@@ -17,6 +17,8 @@ enum StreamHandlers {
             names: Set(call.query.all("application")), includeUnchanged: try call.query.flag("includeUnchanged"))
         let hub = call.parts.streams
         let subscription = try hub.join(call.address)
+        // A client that goes away before the answer's head is out never gets to the body, which leaves otherwise.
+        call.channel.closeFuture.whenComplete { [address = call.address] _ in hub.leave(subscription, address) }
         let feed = Feed(call: call, subscription: subscription, filter: filter, cursor: start)
         var response = Response(
             status: .ok,

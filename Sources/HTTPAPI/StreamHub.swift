@@ -146,7 +146,7 @@ final class StreamHub: Sendable {
     func rows(after sequence: SequenceNumber?, limit: Int) async throws(Failure) -> [LedgerRecord] {
         let recent = state.withLock { state -> [LedgerRecord]? in
             // Only when nothing lies between what is asked for and what is kept.
-            guard let sequence, let first = state.recent.first?.sequence, first.value <= sequence.value + 1 else {
+            guard let sequence, let first = state.recent.first?.sequence, first.value - 1 <= sequence.value else {
                 return nil
             }
             return Array(state.recent.lazy.drop { $0.sequence <= sequence }.prefix(limit))
