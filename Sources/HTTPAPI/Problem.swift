@@ -85,7 +85,7 @@ struct Problem: Error {
         let parts = code.split(separator: ".", maxSplits: 1)
         let area = parts.first.map(String.init) ?? ""
         switch parts.count == 2 ? String(parts[1]) : "" {
-        case "not-found": if area != "cluster" { return .notFound }
+        case "not-found": if area != "cluster", area != "git" { return .notFound }
         case "exists", "not-eligible", "no-target", "current", "in-progress", "nothing-to-do": return .conflict
         case "reason-missing": return .badRequest
         default: break
@@ -94,7 +94,9 @@ struct Problem: Error {
         case "request": return .badRequest
         case "application", "manifest", "plan", "sync", "rollback", "configuration": return .unprocessableContent
         case "pin", "operation", "attempt": return .conflict
-        case "git", "cluster": return failure.isTransient ? .serviceUnavailable : .badGateway
+        // What a repository holds is the caller's to mend; a server that cannot be used is not.
+        case "git": return failure.isTransient ? .serviceUnavailable : .unprocessableContent
+        case "cluster": return failure.isTransient ? .serviceUnavailable : .badGateway
         default: return failure.isTransient ? .serviceUnavailable : .internalServerError
         }
     }
@@ -105,9 +107,11 @@ struct Problem: Error {
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,
         "cluster.not-configured": .unprocessableContent, "cluster.changed": .conflict,
         "cluster.kind-unknown": .unprocessableContent, "cluster.version-not-served": .unprocessableContent,
-        "git.revision-ambiguous": .unprocessableContent, "git.revision-missing": .unprocessableContent,
-        "git.revision-unknown": .unprocessableContent, "git.path-missing": .unprocessableContent,
-        "git.url-invalid": .unprocessableContent, "ledger.full": .insufficientStorage,
+        "git.authentication": .badGateway, "git.certificate": .badGateway, "git.host-key-unknown": .badGateway,
+        "git.failed": .badGateway, "git.library-missing": .internalServerError,
+        "git.program-missing": .internalServerError, "git.program-too-old": .internalServerError,
+        "git.directory-unusable": .internalServerError, "git.disk-full": .insufficientStorage,
+        "rollback.moved": .preconditionFailed, "token.invalid": .badRequest, "ledger.full": .insufficientStorage,
         "ledger.busy": .serviceUnavailable, "ledger.closed": .serviceUnavailable, "ledger.failed": .serviceUnavailable,
         "ledger.read-only": .serviceUnavailable, "ledger.query-invalid": .badRequest,
         "ledger.entry-too-large": .unprocessableContent, "ledger.manifests-missing": .notFound

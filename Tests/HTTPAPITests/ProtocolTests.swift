@@ -77,11 +77,14 @@ import Testing
         try await Site.run(settings: { $0.limits.headTime = 150 }) { site in
             for text in ["", "GET /healthz HTTP/1.1\r\nHost: local"] {
                 try await site.client.connect { connection in
-                    if !text.isEmpty { try await connection.write(text) }
-                    try await connection.drain()
+                    // On a slow machine it may be closed before anything was said, which is as good.
+                    if !text.isEmpty { try? await connection.write(text) }
+                    try? await connection.drain()
                 }
             }
-            #expect(try await site.client.get("/healthz").status == 200)
+            try await until("somebody quicker is answered") {
+                (try? await site.client.get("/healthz").status) == 200
+            }
         }
     }
 
