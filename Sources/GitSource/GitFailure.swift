@@ -52,6 +52,7 @@ enum GitFailure {
             "authentication failed", "could not read username", "could not read password", "permission denied (",
             "returned error: 401", "returned error: 403", "access denied", "terminal prompts disabled",
             "http basic: access denied", "too many authentication failures")
+            && !says("access denied or repository not exported")
         {
             return Failure(
                 "git.authentication", "The server of \(url) refused the login",
@@ -81,7 +82,7 @@ enum GitFailure {
             "couldn't connect", "could not connect", "returned error: 429", "returned error: 5", "early eof",
             "name or service not known", "temporary failure in name resolution", "hung up unexpectedly",
             "empty reply from server", "rpc failed", "unexpected disconnect", "connection closed by", "timeout, server")
-            && !says("does not appear to be a git repository", "repository not found")
+            && !says("does not appear to be a git repository", "repository not found", "/' not found")
         {
             if says("operation too slow", "connection timed out", "operation timed out", "timeout, server") {
                 return Failure(
@@ -96,7 +97,7 @@ enum GitFailure {
         }
         if url.scheme == .file, access(url.path, F_OK) != 0 { return notFound(url) }
         if says(
-            "repository not found", "returned error: 404", "returned error: 410", "could not be found",
+            "repository not found", "' not found", "returned error: 404", "returned error: 410", "could not be found",
             "access denied or repository not exported",
             "no such file or directory", "does not exist", "project you were looking for")
         {

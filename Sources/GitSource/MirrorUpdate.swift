@@ -76,7 +76,7 @@ struct MirrorUpdate {
             // Nothing is pruned then: an empty answer may be a server's mistake.
             throw Failure(
                 "git.empty-repository", "The repository \(url) has no branches and no tags",
-                remedy: "push a commit to it")
+                remedy: "push a commit to it; if it has some, check the address")
         }
         return listing
     }

@@ -30,7 +30,8 @@ final class GitServer: @unchecked Sendable {
     }
 
     deinit {
-        process.terminate()
+        // Not `terminate`: a child inherits the signals its maker's thread blocks, and may never see a SIGTERM.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 
