@@ -100,6 +100,13 @@ let package = Package(
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
         tests(of: "Sandbox", ["Shiplog", "Manifests"]),
+        tests(
+            of: "HTTPAPI",
+            [
+                "Shiplog", "ShiplogTesting", "Reconciling", "LedgerStore", "GitSource", "Manifests", log, crypto,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl")
+            ], exclude: ["Cases"]),
         tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"], exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]

@@ -1,3 +1,5 @@
+// Optimised builds count `sigset_t` among what curl's headers bring.
+import CCurl
 import Shiplog
 
 #if canImport(Glibc)

@@ -147,7 +147,7 @@ extension Controller {
     /// Ends a running sync or rollback; what was applied stays.
     public func terminate(_ name: String, actor: Actor) async throws(Failure) {
         let application = try await registered(name)
-        guard await state.supersede(application.uid) else {
+        guard await state.terminate(application.uid) else {
             throw Failure("operation.none", "nothing is running for \(name)")
         }
         try await ledger.record(

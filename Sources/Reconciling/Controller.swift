@@ -277,6 +277,13 @@ actor LoopState {
         return true
     }
 
+    /// Ends a sync or rollback that a worker carries out.
+    /// - Returns: whether there was one.
+    func terminate(_ uid: ApplicationUID) -> Bool {
+        guard let (_, interruption) = running[uid], interruption.isApplying else { return false }
+        return supersede(uid)
+    }
+
     func open(_ uid: ApplicationUID) -> Attempt? { openAttempts[uid] }
     func setOpen(_ attempt: Attempt) { openAttempts[attempt.intent.application.uid] = attempt }
     func closed(_ uid: ApplicationUID) { openAttempts[uid] = nil }

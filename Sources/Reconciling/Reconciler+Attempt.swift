@@ -41,6 +41,7 @@ extension Reconciler {
         _ attempt: Attempt, _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ connection: Connection,
         memory: inout Memory
     ) async throws(Failure) -> (SequenceNumber, Failure?) {
+        Interruption.current?.beginApplying()
         let applying = Applying(
             ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog,
             uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
@@ -147,11 +148,16 @@ final class Interruption: Sendable {
     /// What the worker was given to carry out.
     let operations: Set<String>
     private let state = Flag()
+    private let applying = Flag()
 
     init(operations: Set<String> = []) { self.operations = operations }
 
     var isSuperseded: Bool { state.isSet }
     func supersede() { state.set() }
+
+    /// Whether there is a sync or rollback to end: a mere look is none.
+    var isApplying: Bool { applying.isSet }
+    func beginApplying() { applying.set() }
 }
 
 extension Revision.Counts {

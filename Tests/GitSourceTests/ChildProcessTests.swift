@@ -87,7 +87,8 @@ struct ChildProcessTests {
     func ended() throws {
         #expect(child("sleep 1003").run(shouldStop: { true }).ending == .stopped)
         let fixture = try Fixture()
-        let outcome = child("head -c 5000000 /dev/zero > \(fixture.root)/big").run(shouldStop: { false })
+        // The limit is set when the child has begun.
+        let outcome = child("sleep 1; head -c 5000000 /dev/zero > \(fixture.root)/big").run(shouldStop: { false })
         #expect(outcome.ending != .exited(0))
         let size = try FileManager.default.attributesOfItem(atPath: fixture.root + "/big")[.size] as? Int
         #expect(size == 1 << 20)
