@@ -41,8 +41,11 @@ public struct Server: Sendable {
                 limit: settings.webhooks.queueLimit, controller: controller, ledger: ledger, logger: logger),
             webhookProof: WebhookProof(), metrics: metrics, page: try StaticPage(settings.webDirectory),
             closing: closing, startedAt: now(), now: now, logger: logger)
-        tls = if let files = settings.tls { try TLS(files, logger: logger) } else { nil }
         let limits = settings.limits
+        tls =
+            if let files = settings.tls {
+                try TLS(files, interval: limits.certificateInterval, logger: logger)
+            } else { nil }
         var http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [ConnectionGuard(closing: closing, headTime: limits.headTime)],
             idleTimeout: .milliseconds(limits.idleTime))

@@ -73,6 +73,8 @@ public struct ServerSettings: Sendable {
         public var head = 32 << 10
         /// Sessions that are remembered; a further one ends the oldest.
         public var sessions = 4096
+        /// Milliseconds between two looks at the certificate's files.
+        public var certificateInterval: Int64 = 10_000
         /// Milliseconds between two signs of life on a stream; access is checked again at each.
         public var heartbeat: Int64 = 15_000
 

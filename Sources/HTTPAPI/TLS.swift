@@ -11,15 +11,11 @@ struct TLS: Sendable {
     private let reloader: TimedCertificateReloader
     let configuration: TLSConfiguration
 
-    /// Between two looks at the files.
-    static let reloadInterval = Duration.seconds(10)
-
+    /// - Parameter interval: milliseconds between two looks at the files.
     /// - Throws: `server.tls-invalid` when the files cannot be read or do not belong together.
-    init(
-        _ files: ServerSettings.TLSFiles, reloadInterval: Duration = TLS.reloadInterval, logger: Logger
-    ) throws(Failure) {
+    init(_ files: ServerSettings.TLSFiles, interval: Int64, logger: Logger) throws(Failure) {
         let configuration = TimedCertificateReloader.Configuration(
-            refreshInterval: reloadInterval,
+            refreshInterval: .milliseconds(max(1, interval)),
             certificateSource: .init(location: .file(path: files.certificate), format: .pem),
             privateKeySource: .init(location: .file(path: files.key), format: .pem)
         ) { configuration in

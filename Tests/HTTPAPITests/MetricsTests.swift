@@ -9,6 +9,7 @@ import Testing
         try await Site.run { site in
             try site.commit("hello")
             try await site.put("guestbook")
+            try await site.look("guestbook")
             try await site.finish(try await site.boss.post(Site.api + "/applications/guestbook/sync", [:]))
             _ = try await site.client.get(Site.api + "/no/such/address")
             try await until("the sync is counted") {

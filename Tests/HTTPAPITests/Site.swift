@@ -176,6 +176,11 @@ struct Site: Sendable {
         return answer
     }
 
+    /// Fetches, compares, and waits until that is done.
+    func look(_ name: String) async throws {
+        try await finish(try await boss.post(Self.api + "/applications/\(name)/refresh", [:]))
+    }
+
     /// Follows the operation of an answer to its end.
     @discardableResult
     func finish(_ answer: Answer) async throws -> JSON {

@@ -74,7 +74,7 @@ import Testing
             try site.commit("hello")
             try await site.put("one")
             try await open(site.client, "/stream?application=one") { stream in
-                try await site.finish(try await site.boss.post(api + "/applications/one/refresh", [:]))
+                try await site.look("one")
                 while let event = try await stream.event() {
                     guard event.event == "application", event.data["sync"] == "OutOfSync" else { continue }
                     #expect(event.data["name"] == "one")
