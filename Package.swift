@@ -91,6 +91,14 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle")
             ], swiftSettings: swiftSettings),
 
+        // What `make bench` measures.
+        .executableTarget(
+            name: "Benchmark",
+            dependencies: [
+                "Shiplog", "GitSource", "Manifests", "LedgerStore", "Reconciling", "ShiplogTesting", log,
+                .product(name: "GRDBSQLite", package: "GRDB.swift")
+            ], path: "Benchmarks/Sources", swiftSettings: swiftSettings),
+
         // Tests.
         .target(
             name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore"],

@@ -201,6 +201,9 @@ public final class Controller: Sendable {
         }
     }
 
+    /// The round that the interval makes by itself, now: for measuring.
+    public func pollNow() async { await fetchAll(cause: .poll) }
+
     private func fetchAll(cause: Cause) async {
         var readers: [RepositoryURL: [ApplicationUID]] = [:]
         for status in await board.all {
