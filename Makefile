@@ -9,6 +9,8 @@ TEST_TOOLS := chromium openssl sqlite3 python3-venv
 RELEASE := .build/release/shiplog
 DEBUG := .build/debug/shiplog
 VENV := .venv
+BENCH_VENV := .venv-bench
+BENCH_ROWS ?= 10000 1000000
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Our own targets build without a warning; the packages they stand on are not ours to judge.
@@ -76,8 +78,13 @@ conformance: setup ## the same scenarios against your own cluster: make conforma
 	swift build --build-tests
 	SHIPLOG_CONFORMANCE_KUBECONFIG="$$(realpath "$$KUBECONFIG")" swift test --skip-build --filter Conformance
 
-bench: setup ## the figures that docs/performance.md quotes, as ratios against a peer in the same run
-	$(MAKE) -C Benchmarks bench
+bench: setup ## measure, as ratios against a peer in the same run (BENCH_ROWS="10000 1000000 10000000" for more history)
+	swift build -c release --product Benchmark
+	@if [ ! -x $(BENCH_VENV)/bin/python ]; then \
+	  $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; python3 -m venv $(BENCH_VENV); \
+	  $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r Benchmarks/requirements.txt; \
+	fi
+	@PATH="$(abspath $(BENCH_VENV))/bin:$$PATH" $(BENCH_VENV)/bin/python Benchmarks/run.py .build/release/Benchmark $(BENCH_ROWS)
 
 install: build ## install the program and its page below PREFIX (default /usr/local)
 	install -D -m 0755 $(RELEASE) $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/shiplog
@@ -85,4 +92,4 @@ install: build ## install the program and its page below PREFIX (default /usr/lo
 	cp -R web examples $(DESTDIR)$(or $(PREFIX),/usr/local)/share/shiplog/
 
 clean: ## remove what building made
-	rm -rf .build $(VENV)
+	rm -rf .build $(VENV) $(BENCH_VENV)
