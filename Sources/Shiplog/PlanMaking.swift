@@ -44,8 +44,21 @@ struct Planner {
         }
         changes += removals(lastWave: orders.values.lazy.filter { $0.phase == .sync }.map(\.wave).max() ?? 0)
         changes.sort { $0.order < $1.order }
+        changes = Self.withholdingPrunes(changes)
         return Plan(
             changes: changes, warnings: warnings.sorted(), foreign: foreign.sorted { $0.key < $1.key })
+    }
+
+    /// Unknown is not absent: while anything could not be looked at, nothing is pruned. Prunes come before what is
+    /// applied in their wave, so they would be done by the time the sync stops at the unknown object.
+    private static func withholdingPrunes(_ changes: [PlannedChange]) -> [PlannedChange] {
+        let unknown = changes.first { if case .unknown = $0.action { true } else { false } }
+        guard let unknown else { return changes }
+        return changes.map { change in
+            guard case .prune(let object) = change.action else { return change }
+            return change.with(
+                .leftover(object, why: "no longer desired; it stays because \(unknown.key) could not be looked at"))
+        }
     }
 
     private static func notLookedAt(_ key: ResourceKey) -> Failure {
