@@ -5,23 +5,57 @@ import Shiplog
 @main
 struct ShiplogMain: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "shiplog", abstract: "A GitOps controller with a memory.", version: Version.current,
-        subcommands: [ServeCommand.self, DemoCommand.self, SandboxCommand.self])
+        commandName: "shiplog", abstract: "A GitOps controller with a memory.",
+        discussion: """
+            Examples:
+              shiplog demo                                see all of it on a cluster of its own
+              shiplog app list                            what runs, and how it is
+              shiplog history --since -1d                 what was done since yesterday
+              shiplog app rollback guestbook --reason "…" put an application back
+
+            See also: shiplog help exit-codes
+            """,
+        version: Version.current,
+        subcommands: [
+            ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
+            ShowCommand.self, LedgerCommand.self, TokenCommand.self, CompletionCommand.self, VersionCommand.self
+        ])
 
     static func main() async {
+        let arguments = CommandLine.arguments.dropFirst()
+        if arguments.elementsEqual(["help", "exit-codes"]) {
+            print(Ending.table, terminator: "")
+            return
+        }
+        var format = OutputFormat.table
         do {
             var command = try parseAsRoot()
+            if let client = command as? any ClientCommand { format = client.output.output }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
-        } catch let failure as Failure {
-            FileHandle.standardError.write(Data("shiplog: error: \(failure.message) [\(failure.code.rawValue)]\n".utf8))
-            if let remedy = failure.remedy { FileHandle.standardError.write(Data("  hint: \(remedy)\n".utf8)) }
-            Foundation.exit(2)
         } catch {
-            exit(withError: error)
+            end(with: error, format)
         }
+    }
+
+    /// Says what went wrong, in the house's format, and ends with its exit code.
+    private static func end(with error: any Error, _ format: OutputFormat) -> Never {
+        flushOutput()
+        if let known = CommandError.from(error) {
+            let text = format == .table ? known.text : known.json.canonicalString + "\n"
+            FileHandle.standardError.write(Data(text.utf8))
+            Foundation.exit(known.ending.rawValue)
+        }
+        // Help, versions and quiet endings are the parser's own; what is wrong with the line is told as all errors are.
+        let code = exitCode(for: error)
+        guard code == .validationFailure else { exit(withError: error) }
+        let usage = fullMessage(for: error)
+        let prefix = "Error: "
+        let text = usage.hasPrefix(prefix) ? "shiplog: error: " + usage.dropFirst(prefix.count) : usage
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+        Foundation.exit(Ending.usage.rawValue)
     }
 }
