@@ -1,4 +1,5 @@
 import HTTPAPI
+import NIOCore
 import Shiplog
 import ShiplogTesting
 import Testing
@@ -84,6 +85,29 @@ import Testing
             }
             try await until("somebody quicker is answered") {
                 (try? await site.client.get("/healthz").status) == 200
+            }
+        }
+    }
+
+    @Test("between two requests, a byte now and then keeps no connection open") func trickle() async throws {
+        try await Site.run(settings: { $0.limits.idleTime = 300 }) { site in
+            try await site.client.connect { connection in
+                try await connection.write(
+                    site.client.head("GET", "/healthz", ["Connection": "keep-alive"], length: nil))
+                let answer = try await connection.answer()
+                #expect(answer.text == "ok\n")
+                let output = connection.output
+                let trickle = Task {
+                    for _ in 0..<1000 {
+                        try await output.write(ByteBuffer(string: "G"))
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
+                }
+                let began = ContinuousClock.now
+                try? await connection.drain()
+                #expect(began.duration(to: .now) < .seconds(15))
+                trickle.cancel()
+                _ = await trickle.result
             }
         }
     }
