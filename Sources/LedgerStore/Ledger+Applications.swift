@@ -17,6 +17,7 @@ extension Ledger {
         let keys = try keys
         let format = ApplicationFormat(redactor: try redactor)
         let sealer = Sealer(keys)
+        defer { applicationMemory.forget(nil) }
         let (uid, changed) = try await writer.write(
             prepare: { () throws(Failure) in
                 let prepared = try format.prepare(application)
@@ -69,6 +70,7 @@ extension Ledger {
                 for value in sealed { try transaction.seal(value, owner: prepared.digest, key: sealer.keyID) }
                 return (uid, true)
             })
+        applicationMemory.forget(nil)
         guard let number = ApplicationUID(uid), let registered = try await self.application(uid: number) else {
             throw .corrupt("an application that was just registered is not there")
         }
@@ -102,7 +104,8 @@ extension Ledger {
     public func deleteApplication(
         _ uid: ApplicationUID, actor: Actor, reason: String? = nil
     ) async throws(Failure) -> SequenceNumber {
-        try await writer.write { transaction in
+        defer { applicationMemory.forget(uid) }
+        return try await writer.write { transaction in
             let reference = try transaction.application(uid)
             let open = try transaction.row(
                 "SELECT sequence FROM attempt WHERE application = ? AND closed_by IS NULL", [uid.value])
@@ -127,6 +130,7 @@ extension Ledger {
         _ change: PinChange, of uid: ApplicationUID, event: Event
     ) async throws(Failure) -> SequenceNumber {
         try Self.check(event, besides: [.pinned, .unpinned])
+        defer { applicationMemory.forget(uid) }
         return try await writer.write { transaction in
             var event = event
             event.application = try transaction.application(uid)
@@ -141,7 +145,8 @@ extension Ledger {
     public func acceptCluster(
         _ clusterUID: String, for uid: ApplicationUID, actor: Actor
     ) async throws(Failure) -> SequenceNumber {
-        try await writer.write { transaction in
+        defer { applicationMemory.forget(uid) }
+        return try await writer.write { transaction in
             let event = Event(
                 .clusterAccepted, application: try transaction.application(uid), actor: actor,
                 facts: ["clusterUID": .string(clusterUID)])
@@ -165,7 +170,12 @@ extension Ledger {
 
     /// Also one that was deleted: its history needs a name.
     public func application(uid: ApplicationUID) async throws(Failure) -> RegisteredApplication? {
-        try await select("uid = ?", [uid.value]).first
+        guard access == .serve else { return try await select("uid = ?", [uid.value]).first }
+        if let known = applicationMemory.application(uid) { return known }
+        let generation = applicationMemory.generation
+        guard let read = try await select("uid = ?", [uid.value]).first else { return nil }
+        applicationMemory.keep(read, readAt: generation)
+        return read
     }
 
     /// Every application that ever had the name, the deleted ones included, newest first.

@@ -13,6 +13,7 @@ extension Ledger {
             throw Failure("attempt.invalid", "a reconcile does nothing that could be attempted")
         }
         let manifests = try await stage(intent.resources)
+        defer { applicationMemory.forget(intent.application.uid) }
         let desired = manifests.set.digest
         let (sequence) = try await writer.write(
             prepare: { () throws(Failure) in
@@ -74,6 +75,7 @@ extension Ledger {
             throw Failure("attempt.invalid", "the revision is none of the attempt \(attempt.sequence)")
         }
         let closing = revision
+        defer { applicationMemory.forget(closing.application.uid) }
         return try await writer.write(
             .closing, prepare: { () throws(Failure) in try EntryFormat1.draft(closing, pin: pin) },
             { transaction, draft in

@@ -17,6 +17,7 @@ public final class Ledger: Sendable {
     let readers: DatabasePool
     let hub = HeadHub()
     let refusals = RefusalCounter()
+    let applicationMemory = ApplicationMemory()
     private let openWriter: LedgerWriter?
     private let openKeys: LedgerKeys?
     /// Held for as long as this process serves.

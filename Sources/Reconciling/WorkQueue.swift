@@ -33,7 +33,10 @@ actor WorkQueue {
     static let operationLimit = 16
 
     private var waiting: [ApplicationUID: Reasons] = [:]
-    private var order: [ApplicationUID] = []
+    // First come, first served; those with something that a person asked for go before the others. An application that
+    // was given something to do while it waited stands in both: what it waits for is in `waiting`, and only once.
+    private var ordinary = Line()
+    private var urgent = Line()
     private var running: Set<ApplicationUID> = []
     private var idle: [(id: Int, operationsOnly: Bool, continuation: CheckedContinuation<Item?, Never>)] = []
     private var nextID = 0
@@ -41,7 +44,7 @@ actor WorkQueue {
     private var closed = false
 
     /// How many applications wait.
-    var depth: Int { order.count }
+    var depth: Int { waiting.count }
 
     /// Whether the application waits or is worked on.
     func isBusy(_ uid: ApplicationUID) -> Bool { running.contains(uid) || waiting[uid] != nil }
@@ -52,7 +55,8 @@ actor WorkQueue {
         if closed { return false }
         var joined = waiting[uid] ?? Reasons()
         if reasons.isOperation, joined.operations.count >= Self.operationLimit { return false }
-        if waiting[uid] == nil { order.append(uid) }
+        if waiting[uid] == nil { ordinary.append(uid) }
+        if reasons.isOperation, !joined.isOperation { urgent.append(uid) }
         joined.join(reasons)
         waiting[uid] = joined
         dispatch()
@@ -108,7 +112,6 @@ actor WorkQueue {
     /// Forgets an application that was deleted.
     func forget(_ uid: ApplicationUID) {
         waiting[uid] = nil
-        order.removeAll { $0 == uid }
         timers.removeValue(forKey: uid)?.0.cancel()
     }
 
@@ -117,9 +120,9 @@ actor WorkQueue {
     @discardableResult
     func close() -> [Operation] {
         closed = true
-        let left = order.flatMap { waiting[$0]?.operations ?? [] }
+        let left = waiting.values.flatMap(\.operations).sorted { $0.requestedAt < $1.requestedAt }
         waiting = [:]
-        order = []
+        (ordinary, urgent) = (Line(), Line())
         for (task, _) in timers.values { task.cancel() }
         timers = [:]
         for waiter in idle { waiter.continuation.resume(returning: nil) }
@@ -133,16 +136,15 @@ actor WorkQueue {
     }
 
     private func take(operationsOnly: Bool) -> Item? {
-        // What a person asked for goes first; otherwise first come, first served.
-        let candidates = order.indices.filter { !running.contains(order[$0]) }
-        let chosen =
-            candidates.first { waiting[order[$0]]?.isOperation == true }
-            ?? (operationsOnly ? nil : candidates.first)
-        guard let chosen else { return nil }
-        let uid = order.remove(at: chosen)
-        guard let reasons = waiting.removeValue(forKey: uid) else { return nil }
+        guard let uid = urgent.first({ place(of: $0) }) ?? (operationsOnly ? nil : ordinary.first { place(of: $0) }),
+            let reasons = waiting.removeValue(forKey: uid)
+        else { return nil }
         running.insert(uid)
         return Item(uid: uid, reasons: reasons)
+    }
+
+    private func place(of uid: ApplicationUID) -> Line.Place {
+        waiting[uid] == nil ? .gone : running.contains(uid) ? .busy : .free
     }
 
     private func dispatch() {
@@ -154,5 +156,44 @@ actor WorkQueue {
                 index += 1
             }
         }
+    }
+}
+
+/// Who waits, in order. What is taken from the front costs nothing; those who are worked on are passed over.
+private struct Line {
+    enum Place { case free, busy, gone }
+
+    private var members: [ApplicationUID?] = []
+    private var start = 0
+
+    mutating func append(_ uid: ApplicationUID) { members.append(uid) }
+
+    /// Takes out the first that is free, and whoever does not wait any more.
+    mutating func first(_ place: (ApplicationUID) -> Place) -> ApplicationUID? {
+        var index = start
+        while index < members.count {
+            defer { index += 1 }
+            guard let uid = members[index] else {
+                if index == start { start += 1 }
+                continue
+            }
+            switch place(uid) {
+            case .busy: continue
+            case .gone: members[index] = nil
+            case .free:
+                members[index] = nil
+                trim()
+                return uid
+            }
+        }
+        trim()
+        return nil
+    }
+
+    private mutating func trim() {
+        while start < members.count, members[start] == nil { start += 1 }
+        guard start > 1024, start * 2 > members.count else { return }
+        members.removeFirst(start)
+        start = 0
     }
 }
