@@ -68,7 +68,9 @@ struct AppRollbackCommand: ClientCommand {
         let out = output.out
         let path = Client.application(app, "/rollback")
         // What the plan is made against: if something else is deployed by then, the rollback is refused, not guessed.
-        let current = try await client.get(Client.application(app)).at("deployed", "desired")
+        // While a pin holds, what it holds is what the server compares with.
+        let application = try await client.get(Client.application(app))
+        let current = application.at("pin", "desired") ?? application.at("deployed", "desired")
         var body = flags.body(reason: reason)
         body["to"] = target
         body["hold"] = .string(hold.rawValue)

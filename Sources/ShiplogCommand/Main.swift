@@ -29,7 +29,8 @@ struct ShiplogMain: AsyncParsableCommand {
         }
         var format = OutputFormat.table
         do {
-            var command = try parseAsRoot()
+            // Asynchronous, for completions ask the server.
+            var command = try await asyncParseAsRoot()
             if let client = command as? any ClientCommand { format = client.output.output }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

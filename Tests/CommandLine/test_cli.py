@@ -430,6 +430,14 @@ def test_completion_scripts(shiplog, shell, mark):
     assert mark in script and "rollback" in script
 
 
+def test_names_of_applications_are_completed_from_the_server(shiplog):
+    # The question that the script for bash asks, as it stands there.
+    place = re.search(r"---completion app get -- (\S+)", shiplog.run("completion", "bash").stdout).group(1)
+    question = ["---completion", "app", "get", "--", place, "3", "0", "shiplog", "app", "get", ""]
+    assert shiplog.run(*question, SAP_SHELL="bash").stdout.split() == ["guestbook"]
+    assert shiplog.run(*question, SAP_SHELL="bash", SHIPLOG_SERVER="http://127.0.0.1:1").stdout.split() == []
+
+
 def test_the_version_names_sqlite_too(shiplog):
     assert re.search(r"SQLite:?\s+3\.\d+", shiplog.run("version").stdout)
     assert shiplog.json("version")["sqlite"].startswith("3.")
