@@ -108,7 +108,7 @@ struct HistoryPrinting: Sendable {
         }
         let oldestFirst = Array(found.items.reversed())
         if out.format == .table {
-            print(out.table(RevisionText.columns, oldestFirst.map(RevisionText.row)), terminator: "")
+            print(RevisionText.running(oldestFirst).text(headers: out.headers, color: out.color), terminator: "")
             flushOutput()
         } else {
             for item in oldestFirst { out.stream(item) { "" } }
@@ -156,6 +156,6 @@ struct HistoryPrinting: Sendable {
     }
 
     private static func line(_ revision: JSON, _ out: Output) -> String {
-        Table(columns: RevisionText.columns, rows: [RevisionText.row(revision)]).text(headers: false, color: out.color)
+        RevisionText.running([revision]).text(headers: false, color: out.color)
     }
 }

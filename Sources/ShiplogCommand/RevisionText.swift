@@ -20,6 +20,11 @@ enum RevisionText {
         ]
     }
 
+    /// Rows that others follow later.
+    static func running(_ revisions: [JSON]) -> Table {
+        Table(columns: columns, rows: revisions.map(row), minimumWidths: [8, 20, 16, 15, 11, 12, 10, 7])
+    }
+
     /// One revision, for a person.
     static func text(_ revision: JSON, _ out: Output) -> String {
         let counts = ["created", "updated", "pruned", "unchanged", "leftover", "failed"].compactMap { name in

@@ -39,11 +39,13 @@ enum Style: String, Sendable {
 struct Table: Sendable {
     var columns: [String]
     var rows: [[Cell]]
+    /// Where rows are printed one after the other as they come, columns are as wide as most values want.
+    var minimumWidths: [Int] = []
 
     func text(headers: Bool = true, color: Bool = false) -> String {
         let head = headers ? [columns.map { Cell($0, .strong) }] : []
         let all = head + rows
-        var widths = [Int](repeating: 0, count: columns.count)
+        var widths = columns.indices.map { $0 < minimumWidths.count ? minimumWidths[$0] : 0 }
         for row in all {
             for (index, cell) in row.enumerated() where index < widths.count {
                 widths[index] = max(widths[index], TextWidth.of(cell.text))
