@@ -6,6 +6,7 @@ One server for all: the tests run in the order in which they stand, as a person'
 import hashlib
 import json
 import os
+import pty
 import re
 import select
 import shutil
@@ -351,6 +352,37 @@ def test_rollback_shows_its_plan_first_and_goes_back_bit_for_bit(shiplog):
     reconcile = shiplog.json("app", "history", "guestbook", "--kind", "reconcile", "-n", 1)["items"][0]["sequence"]
     error = shiplog.run("app", "rollback", "guestbook", reconcile, "--reason", "nothing was applied", code=5).stderr
     assert "[rollback." in error
+
+
+def test_a_person_at_a_terminal_is_asked_first(shiplog):
+    before = syncs(shiplog)
+    target = next(item for item in before if item["desired"] != before[-1]["desired"])
+    assert answered(shiplog, "n\n", "app", "rollback", "guestbook", target["sequence"], "--reason", "no") == 5
+    assert syncs(shiplog) == before
+    assert answered(shiplog, "n\n", "app", "delete", "guestbook") == 5
+    shiplog.run("app", "delete", "guestbook", code=64)
+    shiplog.run("app", "get", "guestbook")
+
+
+def answered(shiplog, answer, *arguments):
+    """The exit code of a command that has a terminal to ask on."""
+    person, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, *map(str, arguments)], env=shiplog.environment, stdin=terminal, stderr=terminal,
+        stdout=subprocess.DEVNULL, start_new_session=True)
+    os.close(terminal)
+    try:
+        heard = b""
+        while b"[y/N]" not in heard:
+            assert select.select([person], [], [], 60)[0], heard
+            heard += os.read(person, 4096)
+        os.write(person, answer.encode())
+        return process.wait(timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(person)
 
 
 def test_a_pipeline_hears_that_what_it_deployed_is_degraded(shiplog):
