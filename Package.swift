@@ -115,6 +115,9 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl")
             ], exclude: ["Cases"]),
+        tests(
+            of: "ShiplogCommand",
+            ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"], exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]

@@ -80,8 +80,7 @@ enum ApplicationHandlers {
 
     /// What applying the desired state would change in the cluster, object by object: from live to desired.
     @Sendable static func difference(_ call: Call) async throws -> Response {
-        let (desired, source) = try await call.controller.desired(of: call.application)
-        let live = try await call.controller.live(of: call.application)
+        let (live, desired, source) = try await call.controller.drift(of: call.application)
         return .json(
             .members([
                 "items": .array(ManifestDiff.projection(from: live, to: desired, call.parts.formats)),

@@ -155,11 +155,14 @@ enum HistoryHandlers {
     @Sendable static func difference(_ call: Call) async throws -> Response {
         let stored = try await whole(call, try await stored(call, at: try call.sequence()))
         let against = try call.query.one("against") ?? "previous"
-        let new = try await manifests(of: stored, call)
+        var new = try await manifests(of: stored, call)
         let old: [Resource]
         var base: JSON?
         switch against {
-        case "live": old = try await call.controller.live(of: stored.value.application.name)
+        case "live":
+            let drift = try await call.controller.drift(
+                of: stored.value.application.name, to: stored.value.desired)
+            (old, new) = (drift.live, drift.desired)
         case "previous":
             let previous = try await previous(of: stored, call)
             base = previous?.sequence.projection

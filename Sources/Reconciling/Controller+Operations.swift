@@ -21,7 +21,7 @@ extension Controller {
             case .rollback(let request): prepared = try await prepare(request, application, operation, memory: &memory)
             }
             if let blocker = prepared.comparison.plan.blockers.first { throw blocker }
-            let (sequence, failure) = try await reconciler.carryOut(
+            let (sequence, _, outcome) = try await reconciler.carryOut(
                 prepared.goal, prepared.comparison.plan, application, prepared.connection, memory: &memory,
                 onAttempt: { [board] attempt in
                     var running = operation
@@ -29,12 +29,9 @@ extension Controller {
                     await board.set(running)
                 })
             var done = operation
-            done.state = .finished(revision: sequence, outcome: failure == nil ? "succeeded" : "failed")
-            if failure == nil, Interruption.current?.isSuperseded == true {
-                if case .revision(let stored)? = try await ledger.record(at: sequence) {
-                    done.state = .finished(revision: sequence, outcome: stored.revision.outcome.word)
-                }
-            }
+            done.state = .finished(revision: sequence, outcome: outcome.word)
+            // Whoever is told that it ended may ask at once what is deployed now.
+            await state.setMemory(memory, of: uid)
             await board.set(done)
         } catch {
             if Task.isCancelled, Interruption.current?.isSuperseded == true {
@@ -64,6 +61,7 @@ extension Controller {
                 remedy: "turn automated sync off first, or roll back with `shiplog app rollback`, which pins")
         }
         try await reconciler.load(application, into: &memory)
+        try await fetchFirst(application)
         let unpinned = application.withoutPin
         let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)
         let options = OperationOptions(
@@ -125,6 +123,20 @@ extension Controller {
             desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin), startedAt: now())
         return Prepared(
             goal: goal, comparison: comparison, connection: connection, notes: notes, target: target.stored.sequence)
+    }
+
+    /// A sync takes what the repository has now. With the repository out of reach it takes what was fetched before, if
+    /// that has the revision; whoever asks for the revision is told then.
+    private func fetchFirst(_ application: RegisteredApplication) async throws(Failure) {
+        let url = try RepositoryURL(application.application.source.repository)
+        do throws(Failure) {
+            _ = try await repositories.fetch(url)
+            await state.setFetchFailure(nil, of: url.normalized)
+        } catch {
+            if Task.isCancelled { throw error }
+            await state.setFetchFailure(error, of: url.normalized)
+            logger.warning("fetch failed", metadata: ["repository": "\(url.display)", "code": "\(error.code)"])
+        }
     }
 
     /// What the rollback turns away from: everything that must not come back by itself.

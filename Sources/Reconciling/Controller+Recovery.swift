@@ -38,7 +38,7 @@ extension Controller {
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }
-            let (sequence, _) = try await reconciler.finish(
+            let (sequence, _, _) = try await reconciler.finish(
                 attempt, goal, comparison.plan, application, connection, memory: &memory)
             logger.notice(
                 "attempt recovered", metadata: ["attempt": "\(attempt.sequence.value)", "sequence": "\(sequence.value)"]

@@ -46,6 +46,61 @@ extension Controller {
         return redacted
     }
 
+    /// What applying would change in the cluster, as far as it differs: objects as they are and as they would be, Secrets
+    /// redacted. The server itself says what it would make of a manifest, so that what it fills in is no difference.
+    ///
+    /// - Parameter manifests: the stored manifests to compare with; nil for the desired ones of now.
+    public func drift(
+        of name: String, to manifests: Digest? = nil
+    ) async throws(Failure) -> (live: [Resource], desired: [Resource], source: RevisionSource?) {
+        let application = try await registered(name)
+        var memory = await state.memory(of: application.uid)
+        var desired = try await reconciler.produce(for: application, memory: &memory)
+        if let manifests, manifests != desired.digest {
+            guard let resources = try await ledger.manifestsForCluster(manifests) else {
+                throw Failure(
+                    "ledger.manifests-missing", "those manifests are not in the ledger",
+                    remedy: "only what was applied is stored; look at a sync or a rollback")
+            }
+            desired = Desired(resources: resources, digest: manifests, source: nil, inputs: nil, warnings: [])
+            memory.comparison = nil
+        }
+        let connection = try await connections.connect(application)
+        let comparison = try await reconciler.compare(
+            desired, application, connection, reconciler.policy(for: application, prune: true), memory: &memory)
+        var live: [Resource] = []
+        var wanted: [Resource] = []
+        for change in comparison.plan.changes {
+            switch change.action {
+            case .unchanged, .keep: continue
+            case .prune(let object), .leftover(let object, _): live.append(object)
+            case .create(let resource): wanted.append(resource)
+            case .replace(let resource, let object):
+                live.append(object)
+                wanted.append(resource)
+            case .update(let resource, let object, _):
+                live.append(object)
+                wanted.append(await predicted(resource, connection))
+            case .cannot, .unknown:
+                if let object = change.live { live.append(object) }
+                if let resource = change.desired { wanted.append(resource) }
+            }
+        }
+        var (before, after): ([Resource], [Resource]) = ([], [])
+        for resource in live { before.append(try ledger.redacted(Comparer.comparable(resource))) }
+        for resource in wanted { after.append(try ledger.redacted(Comparer.comparable(resource))) }
+        return (before, after, desired.source)
+    }
+
+    private func predicted(_ resource: Resource, _ connection: Connection) async -> Resource {
+        do throws(Failure) {
+            return try await connection.cluster.apply(
+                resource, as: try connection.catalog.served(resource.gvk), WriteOptions(dryRun: true))
+        } catch {
+            return resource
+        }
+    }
+
     public func rollbackCandidates(_ name: String, limit: Int) async throws(Failure) -> [StoredRevision] {
         try await RollbackTarget.candidates(try await registered(name).uid, in: ledger, limit: limit)
     }
@@ -220,7 +275,7 @@ extension Controller {
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: actor, reason: reason ?? "application deleted with its resources",
             desired: nothing, options: OperationOptions(prune: true), startedAt: now())
-        let (_, failure) = try await reconciler.carryOut(
+        let (_, failure, _) = try await reconciler.carryOut(
             goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
         if let failure { throw failure.during("deleting what \(application.name) owns") }
     }

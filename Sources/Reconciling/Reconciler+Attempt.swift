@@ -5,12 +5,12 @@ import Shiplog
 /// Carrying a plan out: intent before action, and one row at the end.
 extension Reconciler {
     /// - Parameter onAttempt: told as soon as the intent is durable.
-    /// - Returns: the revision, and the failure it records if it failed.
+    /// - Returns: the revision, the failure that ended it early if one did, and the outcome it records.
     /// - Throws: what kept it from beginning; then nothing was written, to the cluster or the ledger.
     func carryOut(
         _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ earlier: Connection, memory: inout Memory,
         onAttempt: @Sendable (SequenceNumber) async -> Void
-    ) async throws(Failure) -> (SequenceNumber, Failure?) {
+    ) async throws(Failure) -> (SequenceNumber, Failure?, Revision.Outcome) {
         let connection = try await connections.connect(application, anew: true)
         if application.clusterUID == nil, let uid = connection.reference.uid {
             try await ledger.acceptCluster(uid, for: application.uid, actor: .controller)
@@ -40,7 +40,7 @@ extension Reconciler {
     func finish(
         _ attempt: Attempt, _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ connection: Connection,
         memory: inout Memory
-    ) async throws(Failure) -> (SequenceNumber, Failure?) {
+    ) async throws(Failure) -> (SequenceNumber, Failure?, Revision.Outcome) {
         Interruption.current?.beginApplying()
         let applying = Applying(
             ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog,
@@ -79,7 +79,7 @@ extension Reconciler {
         )
         let sequence = try await ledger.finish(attempt, revision, pin: nil)
         remember(revision, sequence, goal, result.failure, application, memory: &memory)
-        return (sequence, result.failure)
+        return (sequence, result.failure, outcome)
     }
 
     private func outcome(of result: Applying.Result) -> Revision.Outcome {

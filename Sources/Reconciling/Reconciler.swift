@@ -63,7 +63,7 @@ struct Reconciler: Sendable {
                 let goal = Goal(
                     kind: .sync, cause: why, actor: .controller, desired: desired,
                     options: OperationOptions(prune: policy.prune), retry: retry, startedAt: startedAt)
-                let (sequence, failure) = try await carryOut(
+                let (sequence, failure, _) = try await carryOut(
                     goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
                 outcome.recorded = sequence
                 outcome.again = failure == nil ? (0, .watch) : (retryDelay(memory), .retry)

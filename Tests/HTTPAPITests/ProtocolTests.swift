@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test("between two requests, a byte now and then keeps no connection open") func trickle() async throws {
-        try await Site.run(settings: { $0.limits.idleTime = 300 }) { site in
+        try await Site.run(settings: { $0.limits.idleTime = 1500 }) { site in
             try await site.client.connect { connection in
                 try await connection.write(
                     site.client.head("GET", "/healthz", ["Connection": "keep-alive"], length: nil))
@@ -99,7 +99,8 @@ import Testing
                 let output = connection.output
                 let trickle = Task {
                     for _ in 0..<1000 {
-                        try await output.write(ByteBuffer(string: "G"))
+                        // On a slow machine the server closes it before the next byte, which is as good.
+                        try? await output.write(ByteBuffer(string: "G"))
                         try await Task.sleep(for: .milliseconds(20))
                     }
                 }
