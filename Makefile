@@ -71,7 +71,7 @@ format: ## format the Swift sources
 
 schema: setup ## regenerate schema/ from the migrations
 	swift build --build-tests
-	SHIPLOG_REGENERATE=1 swift test --skip-build --filter SchemaGoldenTests
+	SHIPLOG_REGENERATE=1 swift test --skip-build --filter LedgerStoreTests.SchemaGoldenTests
 
 conformance: setup ## the same scenarios against your own cluster: make conformance KUBECONFIG=...
 	@[ -n "$${KUBECONFIG:-}" ] || { echo "usage: make conformance KUBECONFIG=path" >&2; exit 64; }

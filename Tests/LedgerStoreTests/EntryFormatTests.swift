@@ -8,12 +8,15 @@ import Testing
 @Suite struct EntryFormatTests {
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
     static let regenerates = ProcessInfo.processInfo.environment["SHIPLOG_REGENERATE"] == "1"
-    static let reference = ApplicationReference(
-        uid: ApplicationUID("k3x9q2m7w4tb")!, name: "guestbook", project: "default")
+    static func reference() throws -> ApplicationReference {
+        ApplicationReference(
+            uid: try #require(ApplicationUID("k3x9q2m7w4tb")), name: "guestbook", project: "default")
+    }
 
     static func revisions() throws -> [String: Revision] {
         let start = Timestamp(milliseconds: 1_795_442_602_118)
-        let digest = Digest(bytes: (0..<32).map { UInt8($0) })!
+        let digest = try #require(Digest(bytes: (0..<32).map { UInt8($0) }))
+        let reference = try Self.reference()
         let key = ResourceKey(group: "apps", kind: "Deployment", namespace: "demo", name: "web")
         var counts = Revision.Counts()
         counts.created = 1
@@ -53,10 +56,11 @@ import Testing
     }
 
     static func events() throws -> [String: (Event, PinChange?, [ResourceKey])] {
-        let digest = Digest(bytes: (0..<32).map { UInt8($0) })!
+        let digest = try #require(Digest(bytes: (0..<32).map { UInt8($0) }))
+        let reference = try Self.reference()
         let key = ResourceKey(group: "", kind: "Secret", namespace: "demo", name: "login")
         let pin = Pin(
-            hold: .untilNewCommit, target: SequenceNumber(7)!, desired: digest,
+            hold: .untilNewCommit, target: try #require(SequenceNumber(7)), desired: digest,
             commit: CommitID(String(repeating: "c", count: 40)), leftInputs: "in", rejected: [digest])
         let actor = Actor(name: "ci", means: .token, tokenID: "t2", address: "2001:db8::1")
         let intent = Intent(
