@@ -91,6 +91,14 @@ struct Verifier: Sendable {
         if let row = try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") {
             findings.add(nil, "a row of the table \(row[0] as String? ?? "?") refers to one that is not there")
         }
+        let unlogged = """
+            SELECT fold.first, fold.event FROM fold LEFT JOIN event ON event.sequence = fold.event
+            WHERE event.kind IS NOT 'ledger.folded' ORDER BY fold.first
+            """
+        for row in try Row.fetchAll(db, sql: unlogged) {
+            let (first, event): (Int64, Int64) = (row[0], row[1])
+            findings.add(first, "a fold covers it by #\(event), which is no act of retention")
+        }
         progress(VerificationProgress(phase: .structure, done: 1, total: 1))
     }
 

@@ -182,7 +182,12 @@ private struct Folds {
     private let ranges: [ClosedRange<Int64>]
 
     init(_ db: Database) throws {
-        ranges = try Row.fetchAll(db, sql: "SELECT first, last FROM fold ORDER BY first").compactMap { row in
+        // A fold excuses nothing unless the event it names is an act of retention.
+        let logged = """
+            SELECT first, last FROM fold JOIN event ON event.sequence = fold.event
+            WHERE event.kind = 'ledger.folded' ORDER BY first
+            """
+        ranges = try Row.fetchAll(db, sql: logged).compactMap { row in
             let (first, last): (Int64, Int64) = (row[0], row[1])
             return first <= last ? first...last : nil
         }
