@@ -55,8 +55,9 @@ test-swift: setup-test
 	swift build --build-tests
 	swift test --skip-build
 
+# The same build as the tests': without --build-tests everything would be compiled once more.
 test-python: setup-test
-	swift build --product shiplog
+	swift build --build-tests
 	SHIPLOG_BIN=$(abspath $(DEBUG)) PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m pytest -q Tests $(PYTEST_FLAGS)
 
 verify: setup ## fail on warnings, on sources that are not formatted, and on a schema/ that is not what the code makes

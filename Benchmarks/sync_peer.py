@@ -73,8 +73,10 @@ def main():
         process.stdout.readline()
         server = Server(url, (data / "tokens/admin").read_text().strip())
         for namespace in ("bench", "bench-kubectl"):
-            subprocess.run([kubectl, "--kubeconfig", kubeconfig, "create", "namespace", namespace],
-                           stdout=subprocess.DEVNULL, check=True)
+            # Not `create namespace`: that one speaks protobuf, which the sandbox does not.
+            subprocess.run([kubectl, "--kubeconfig", kubeconfig, "apply", "-f", "-"], stdout=subprocess.DEVNULL,
+                           input=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+                           text=True, check=True)
         server.call("PUT", "/applications/bench", {
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
             "metadata": {"name": "bench", "namespace": "argocd"},

@@ -41,30 +41,52 @@ enum HistoryBenchmark {
         for index in 0..<applications {
             references.append(try await LedgerBenchmark.register(in: ledger, "app-\(index)"))
         }
+        // What is copied are entries as the ledger itself writes them: one that says something, one that repeats it.
+        var templates: [[String]] = []
+        for reference in references {
+            var revision = Revision(
+                kind: .reconcile, application: reference, cause: .poll, actor: .controller, outcome: .succeeded,
+                syncStatus: .synced, health: .healthy, startedAt: LedgerBenchmark.now(),
+                finishedAt: LedgerBenchmark.now())
+            let changed = try await ledger.record(revision)
+            revision.sameAs = changed
+            let unchanged = try await ledger.record(revision)
+            var texts: [String] = []
+            for sequence in [changed, unchanged] {
+                texts.append(String(decoding: try await ledger.entry(sequence) ?? [], as: UTF8.self))
+            }
+            templates.append(texts)
+        }
         let first = try await ledger.head()?.value ?? 0
         await ledger.close()
         var db: OpaquePointer?
         guard sqlite3_open(directory.ledger, &db) == SQLITE_OK else { throw CocoaError(.fileNoSuchFile) }
         defer { sqlite3_close(db) }
+        // The guards want each row with its leaf, one by one; this fixture is written in two sweeps.
+        for name in try triggers(of: db) { sqlite3_exec(db, "DROP TRIGGER \(name)", nil, nil, nil) }
         // Every tenth row says something new; the others repeat the one before, as unchanged reconciles do.
-        let names = references.map { "'\($0.uid)'" }.joined(separator: ",")
+        let rows = Int64(rows)
+        let values = templates.enumerated().map { index, texts in
+            "(\(index), '" + texts[0].replacingOccurrences(of: "'", with: "''") + "', '"
+                + texts[1].replacingOccurrences(of: "'", with: "''") + "')"
+        }.joined(separator: ",")
         for sql in [
             "PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000", "BEGIN",
-            "CREATE TEMP TABLE app (i INTEGER PRIMARY KEY, uid TEXT)",
-            "INSERT INTO app SELECT key, value FROM json_each(json_array(\(names)))",
+            "CREATE TEMP TABLE app (i INTEGER PRIMARY KEY, changed TEXT, unchanged TEXT)",
+            "INSERT INTO app VALUES \(values)",
             """
             INSERT INTO leaf SELECT value, zeroblob(32) FROM (
-              WITH RECURSIVE n(value) AS (SELECT \(first + 1) UNION ALL SELECT value + 1 FROM n WHERE value < \(first + Int64(rows)))
+              WITH RECURSIVE n(value) AS (
+                SELECT \(first + 1) UNION ALL SELECT value + 1 FROM n WHERE value < \(first + rows))
               SELECT value FROM n)
             """,
             """
-            INSERT INTO revision (sequence, entry) SELECT sequence, '{"actor":{"means":"controller","name":"shiplog"},"application":{"name":"app-'
-                || (sequence % \(applications)) || '","project":"default","uid":"' || app.uid || '"},"cause":"poll",'
-                || '"finishedAt":' || (1700000000000 + sequence * 1000) || ',"health":"Healthy","kind":"reconcile","outcome":"succeeded",'
-                || '"recordedAt":' || (1700000000000 + sequence * 1000)
-                || CASE WHEN sequence / \(applications) % 10 = 0 THEN '' ELSE ',"sameAs":' || (sequence - \(applications)) END
-                || ',"sequence":' || sequence || ',"startedAt":' || (1700000000000 + sequence * 1000)
-                || ',"sync":"Synced","v":1}'
+            INSERT INTO revision (sequence, entry)
+              SELECT sequence, CASE WHEN sequence / \(applications) % 10 = 0
+                THEN json_set(changed, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000)
+                ELSE json_set(
+                  unchanged, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000,
+                  '$.sameAs', sequence - \(applications)) END
               FROM leaf JOIN app ON app.i = sequence % \(applications) WHERE sequence > \(first)
             """, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
         ] {
@@ -74,6 +96,17 @@ enum HistoryBenchmark {
             }
         }
         return directory
+    }
+
+    private static func triggers(of db: OpaquePointer?) throws -> [String] {
+        var statement: OpaquePointer?
+        sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'trigger'", -1, &statement, nil)
+        defer { sqlite3_finalize(statement) }
+        var names: [String] = []
+        while sqlite3_step(statement) == SQLITE_ROW {
+            if let text = sqlite3_column_text(statement, 0) { names.append(String(cString: text)) }
+        }
+        return names
     }
 
     static func p99(_ directory: DataDirectory) async throws -> Double {

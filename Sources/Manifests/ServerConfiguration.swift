@@ -37,7 +37,7 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// Applications worked on at once, 1…256.
         public var workers = 8
         /// Objects of one application written at once, 1…64.
-        public var appParallelism = 4
+        public var appParallelism = 16
         public var selfHealBackoff = Backoff()
     }
 

@@ -72,7 +72,7 @@ class Watch:
 
     def attach(self, page):
         page.on("console", lambda message: self.violations.append(message.text)
-                if re.search(r"Content Security Policy|Trusted ?Type|Refused to", message.text) else None)
+                if re.search(r"Content Security Policy|Trusted ?(Type|HTML)|Refused to|violates", message.text) else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.hosts.add(re.sub(r"^(\w+://[^/]+).*", r"\1", request.url)))
 
@@ -87,7 +87,7 @@ def opened(browser):
     def open_page(server, path=None, role=None, width=1280, height=860, scheme="light", context=None, **options):
         if context is None:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
-            context.set_default_timeout(20_000)
+            context.set_default_timeout(60_000)
             contexts.append(context)
         allowed.add(server.url)
         if role:

