@@ -80,8 +80,16 @@ enum OperationHandlers {
         let limit = try call.query.limit()
         let asOf = try await call.ledger.head()
         let found = try await call.controller.rollbackCandidates(call.application, limit: limit)
-        return .json(
-            PageAnswer(items: found.map { $0.projection() }, nextCursor: nil, asOf: asOf?.value ?? 0).document)
+        var items: [JSON] = []
+        for stored in found {
+            var item = stored.projection()
+            // A row ends before its rollout does: what came of it is an event that names it.
+            let reached = try await call.ledger.events(
+                EventQuery(kinds: [.healthReached], revision: stored.sequence, limit: 1))
+            item.set(reached.items.first.map { .string($0.value.outcome) }, at: ["healthReached"])
+            items.append(item)
+        }
+        return .json(PageAnswer(items: items, nextCursor: nil, asOf: asOf?.value ?? 0).document)
     }
 
     private static func accepted(_ operation: Operation) -> Response {

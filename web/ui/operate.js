@@ -100,7 +100,7 @@ async function rollback(context, body, application) {
                 cell("Commit", null, h("label", {for: id}, h("div.line", badge(one.kind, one.rolledBackTo ? "Rollback to #" + one.rolledBackTo : undefined), " ", commit(one.source?.commit?.id), " ", subject(one.source?.commit?.subject)))),
                 cell("When", {class: "tight"}, moment(one.recordedAt)),
                 cell("Who", null, person(one.actor)),
-                cell("Health", {class: "tight"}, current ? h("span.muted", "same as now") : badge(one.health)));
+                cell("Health", {class: "tight"}, current ? h("span.muted", "same as now") : badge(one.healthReached ?? one.health)));
         });
         targets.replaceChildren(
             candidates.length ? table("Targets", ["Choose", "Revision", "Commit", "When", "Who", "Health"], rows, "targets")
