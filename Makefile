@@ -53,7 +53,7 @@ test: test-swift test-python ## every test, those of the browser and of kubectl 
 
 test-swift: setup-test
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --experimental-maximum-parallelization-width 8
 
 # The same build as the tests': without --build-tests everything would be compiled once more.
 test-python: setup-test

@@ -101,10 +101,10 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore"],
+            name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore", "GitSource"],
             swiftSettings: swiftSettings),
         tests(of: "Shiplog", [], exclude: ["Cases"]),
-        tests(of: "GitSource", ["Shiplog"]),
+        tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
         tests(of: "Sandbox", ["Shiplog", "Manifests"]),
@@ -118,7 +118,7 @@ let package = Package(
         tests(
             of: "ShiplogCommand",
             ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-        tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting"], exclude: ["Golden"]),
+        tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting", "GitSource"], exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]
 )

@@ -95,16 +95,6 @@ enum PollBenchmark {
     }
 
     private static func git(_ path: String, _ arguments: String...) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments =
-            ["git", "-C", path, "-c", "user.name=bench", "-c", "user.email=bench@example.org"] + arguments
-        process.environment = [
-            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path,
-            "GIT_CONFIG_GLOBAL": "/dev/null"
-        ]
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure("bench.git", "git \(arguments[0]) failed") }
+        try RunningProgram.output(["git", "-C", path] + arguments, environment: RunningProgram.gitEnvironment)
     }
 }

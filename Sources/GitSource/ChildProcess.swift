@@ -5,24 +5,47 @@ import Glibc
 /// process group, two deadlines, and a bound on what it may print.
 ///
 /// Foundation's `Process` is not used: it hands the child every open descriptor without close-on-exec, has no process
-/// group, and so cannot end what the child started (`git` starts `git-remote-https`, `ssh`, `index-pack`).
-struct ChildProcess {
-    var program: String
-    var arguments: [String]
-    var environment: [String: String]
-    /// Where it starts; not where it works: every path given to it is absolute.
-    var directory: String
+/// group, and so cannot end what the child started (`git` starts `git-remote-https`, `ssh`, `index-pack`). It was also
+/// seen to read past a buffer in `run()` when some thousand descriptors are open.
+public struct ChildProcess: Sendable {
+    /// The program's absolute path.
+    public var program: String
+    /// What follows the program's name.
+    public var arguments: [String]
+    /// All of its environment; nothing is inherited.
+    public var environment: [String: String]
+    /// Where it starts.
+    public var directory: String
     /// Killed after so long without a byte on either stream.
-    var silence: Duration
+    public var silence: Duration
     /// Killed after so long.
-    var total: Duration
-    /// The largest file it may write.
-    var fileSize: UInt64
-    /// Killed when it prints more than this on its standard output.
-    var outputLimit = 64 << 20
+    public var total: Duration
+    /// The largest file it may write, in bytes.
+    public var fileSize: UInt64
+    /// Killed when it prints more bytes than this on its standard output.
+    public var outputLimit = 64 << 20
+    /// The file it reads on its standard input.
+    public var input = "/dev/null"
 
-    enum Ending: Equatable {
+    /// A child that is started by `run`.
+    public init(
+        program: String, arguments: [String], environment: [String: String], directory: String,
+        silence: Duration = .seconds(60), total: Duration = .seconds(600), fileSize: UInt64 = 1 << 30
+    ) {
+        self.program = program
+        self.arguments = arguments
+        self.environment = environment
+        self.directory = directory
+        self.silence = silence
+        self.total = total
+        self.fileSize = fileSize
+    }
+
+    /// How it ended.
+    public enum Ending: Equatable, Sendable {
+        /// With an exit status, 0…255.
         case exited(Int32)
+        /// By a signal that we did not send.
         case signalled(Int32)
         /// We ended it: it was silent for too long, or took too long.
         case silent, late
@@ -30,14 +53,22 @@ struct ChildProcess {
         case tooMuch
         /// We ended it: nobody waits for it any more.
         case stopped
+        /// The system refused to start it; its `errno`.
         case notStarted(Int32)
     }
 
-    struct Outcome {
-        var ending: Ending
-        var output: [UInt8] = []
-        /// The last 16 KiB.
-        var errors: [UInt8] = []
+    /// How it ended and what it printed.
+    public struct Outcome: Sendable {
+        /// How it ended.
+        public var ending: Ending
+        /// Its standard output.
+        public var output: [UInt8] = []
+        /// The last 16 KiB of its standard error.
+        public var errors: [UInt8] = []
+        /// The exit status, 0…255; nil when it ended otherwise.
+        public var status: Int32? {
+            if case .exited(let status) = ending { status } else { nil }
+        }
     }
 
     /// Runs it. Blocks.
@@ -45,7 +76,7 @@ struct ChildProcess {
     /// - Parameters:
     ///   - shouldStop: asked ten times a second; true ends the child and all it started.
     ///   - progress: given what it prints on its standard error, as it comes.
-    func run(shouldStop: () -> Bool, progress: ([UInt8]) -> Void = { _ in }) -> Outcome {
+    public func run(shouldStop: () -> Bool = { false }, progress: ([UInt8]) -> Void = { _ in }) -> Outcome {
         guard let outputPipe = Pipe(), let errorPipe = Pipe() else { return Outcome(ending: .notStarted(errno)) }
         defer {
             outputPipe.close()
@@ -69,7 +100,7 @@ struct ChildProcess {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, errors, 2)
         _ = shiplog_close_from(&actions, 3)

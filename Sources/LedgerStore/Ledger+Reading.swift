@@ -198,21 +198,23 @@ extension Ledger {
 }
 
 /// Statements that are whole: each can be pasted into `sqlite3`.
+///
+/// `NOT INDEXED` leaves only the way by sequence number: on a table that is nearly empty, SQLite would rather scan.
 enum LedgerSQL {
     static let log = """
-        SELECT sequence, entry FROM revision WHERE sequence > :after
-        UNION ALL SELECT sequence, entry FROM event WHERE sequence > :after
+        SELECT sequence, entry FROM revision NOT INDEXED WHERE sequence > :after
+        UNION ALL SELECT sequence, entry FROM event NOT INDEXED WHERE sequence > :after
         ORDER BY sequence LIMIT :limit
         """
 
     static let recordedAt = """
-        SELECT sequence, recorded_at FROM (
-            SELECT sequence, recorded_at FROM (
-                SELECT sequence, recorded_at FROM revision WHERE sequence <= :sequence ORDER BY sequence DESC LIMIT 1)
-            UNION ALL SELECT sequence, recorded_at FROM (
-                SELECT sequence, recorded_at FROM event WHERE sequence <= :sequence ORDER BY sequence DESC LIMIT 1))
+        SELECT sequence, recorded_at FROM revision NOT INDEXED WHERE sequence <= :sequence
+        UNION ALL SELECT sequence, recorded_at FROM event NOT INDEXED WHERE sequence <= :sequence
         ORDER BY sequence DESC LIMIT 1
         """
+
+    static let sealed =
+        "SELECT path, wrapped, ciphertext FROM sealed INDEXED BY sealed_value WHERE owner = :owner AND erased_by IS NULL"
 
     static func last(_ selection: Ledger.RevisionSelection) -> String {
         let from: String =

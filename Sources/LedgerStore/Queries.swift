@@ -202,7 +202,8 @@ extension RevisionQuery {
                 .ledgerQueryInvalid, "a commit is given by 7 to 40 hexadecimal digits",
                 remedy: "give more digits of the commit's SHA")
         }
-        // `g` comes after every digit.
+        if digits.utf8.count == 40 { return statement.add("commit_id = :commit", "commit", digits) }
+        // `g` comes after every digit. The rows of the few commits that start so are sorted.
         statement.add("commit_id >= :commit AND commit_id < :commit || 'g'", "commit", digits)
     }
 

@@ -86,7 +86,7 @@ enum Reading {
     /// Values that are sealed under a document and not erased, by path.
     static func sealed(_ db: Database, owner: [UInt8], _ sealer: Sealer) throws -> [String: [UInt8]] {
         let statement = try db.cachedStatement(
-            sql: "SELECT path, wrapped, ciphertext FROM sealed WHERE owner = ? AND erased_by IS NULL")
+            sql: LedgerSQL.sealed)
         var values: [String: [UInt8]] = [:]
         for row in try Row.fetchAll(statement, arguments: [Data(owner)]) {
             let (path, wrapped, ciphertext): (String, Data, Data) = (row[0], row[1], row[2])

@@ -47,7 +47,11 @@ struct Journal: ~Copyable {
         state.finishRestoring()
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Not by closing alone: a child that is just being started still holds the descriptor, and the lock with it.
+        _ = flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     /// Appends changes; they are in the file when this returns.
     mutating func append(_ changes: [Change], _ state: borrowing ClusterState) throws(Failure) {

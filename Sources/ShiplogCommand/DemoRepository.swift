@@ -1,4 +1,5 @@
 import Foundation
+import GitSource
 import Shiplog
 
 /// The demo's Git repository: a real one, made with `git`, with a commit for each version of the guestbook.
@@ -48,32 +49,23 @@ struct DemoRepository: Sendable {
     }
 
     private func git(_ arguments: String...) throws(Failure) -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["git", "-C", path, "-c", "commit.gpgsign=false"] + arguments
-        // Nothing of the person's own configuration: the demo is the same everywhere.
-        process.environment = [
-            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path,
-            "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
-            "GIT_AUTHOR_NAME": "Grace Hopper", "GIT_AUTHOR_EMAIL": "grace@example.org",
-            "GIT_COMMITTER_NAME": "Grace Hopper", "GIT_COMMITTER_EMAIL": "grace@example.org"
-        ]
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-            let data = try output.fileHandleForReading.readToEnd() ?? Data()
-            process.waitUntilExit()
-            guard process.terminationStatus == 0 else {
-                throw Failure("demo.git-failed", "git \(arguments.first ?? "") failed", remedy: "install git")
-            }
-            return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            throw Failure("demo.git-failed", "git cannot be run", remedy: "install git")
+        let child = ChildProcess(
+            program: "/usr/bin/env", arguments: ["git", "-c", "commit.gpgsign=false"] + arguments,
+            // Nothing of the person's own configuration: the demo is the same everywhere.
+            environment: [
+                "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path,
+                "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
+                "GIT_AUTHOR_NAME": "Grace Hopper", "GIT_AUTHOR_EMAIL": "grace@example.org",
+                "GIT_COMMITTER_NAME": "Grace Hopper", "GIT_COMMITTER_EMAIL": "grace@example.org"
+            ], directory: path)
+        let outcome = child.run()
+        switch outcome.ending {
+        case .exited(0):
+            return String(decoding: outcome.output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        case .notStarted, .exited(127): throw Failure("demo.git-failed", "git cannot be run", remedy: "install git")
+        default:
+            let words = String(decoding: outcome.errors, as: UTF8.self)
+            throw Failure("demo.git-failed", "git \(arguments.first ?? "") failed: \(words)")
         }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import GitSource
 import Shiplog
+import ShiplogTesting
 import Testing
 
 /// A temporary folder with real repositories in it, made by the real `git`; gone with the last reference.
@@ -69,7 +70,7 @@ struct Origin {
 
     /// Commits a tree that a work tree could not hold: `mode type object<TAB>path` lines, NUL between them.
     func commit(tree: Data) throws -> CommitID {
-        let object = try Command.run("/usr/bin/env", ["git", "mktree", "-z", "--missing"], in: path, input: tree)
+        let object = try Command.run(["git", "mktree", "-z", "--missing"], in: path, input: tree)
         let commit = try git("commit-tree", "-m", "made by hand", object)
         try git("update-ref", "refs/heads/main", commit)
         return try #require(CommitID(commit))
@@ -81,47 +82,19 @@ struct Origin {
 }
 
 enum Command {
-    struct Refused: Error { let text: String }
-
     @discardableResult
     static func git(_ arguments: [String], in directory: String, input: String? = nil) throws -> String {
-        try run("/usr/bin/env", ["git"] + arguments, in: directory, input: input.map { Data($0.utf8) })
+        try run(["git"] + arguments, in: directory, input: input.map { Data($0.utf8) })
     }
 
     /// Runs a program to its end; its output without the line break at the end.
     @discardableResult
-    static func run(_ program: String, _ arguments: [String], in directory: String, input: Data? = nil) throws -> String
-    {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
-        process.environment = environment
-        let output = Pipe()
-        let error = Pipe()
-        process.standardOutput = output
-        process.standardError = error
-        let source = Pipe()
-        process.standardInput = input == nil ? FileHandle.nullDevice : source
-        try process.run()
-        if let input {
-            try source.fileHandleForWriting.write(contentsOf: input)
-            try source.fileHandleForWriting.close()
-        }
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let problem = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Refused(text: "\(arguments): \(problem)") }
-        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    static func run(_ command: [String], in directory: String, input: Data? = nil) throws -> String {
+        try RunningProgram.output(command, in: directory, environment: environment, input: input)
     }
 
-    static let environment = [
-        "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
-        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent", "LC_ALL": "C",
-        "GIT_AUTHOR_NAME": "Ada Lovelace", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_AUTHOR_DATE": "1700000000 +0100",
-        "GIT_COMMITTER_NAME": "Grace Hopper", "GIT_COMMITTER_EMAIL": "grace@example.org",
-        "GIT_COMMITTER_DATE": "1700000060 +0000"
-    ]
+    static let environment = RunningProgram.gitEnvironment.merging(
+        ["GIT_AUTHOR_DATE": "1700000000 +0100", "GIT_COMMITTER_DATE": "1700000060 +0000"], uniquingKeysWith: { $1 })
 }
 
 /// The failure a piece of work ends with.

@@ -1,46 +1,60 @@
 import Foundation
+import GitSource
+import Synchronization
 import Testing
 
 /// A Git server on 127.0.0.1 and a port of the system's choice: Git's own `http-backend` or `daemon` behind a few lines of
 /// Python. Ended with the last reference.
-final class GitServer: @unchecked Sendable {
-    // Unchecked because Process is not Sendable; nothing changes it between `init` and `deinit`.
-    private let process: Process
-    private let input = Pipe()
+final class GitServer: Sendable {
     let port: Int
 
     enum Kind: String { case http, git }
 
-    /// - Parameter authorization: the header's value that is asked for, e.g. `Basic …`; nil for none.
-    init(_ kind: Kind, root: String, authorization: String? = nil) throws {
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", Self.program, kind.rawValue, root, authorization ?? ""]
-        process.environment = Command.environment
-        let output = Pipe()
-        process.standardOutput = output
-        // The server ends when this pipe does, should the tests end before they end it.
-        process.standardInput = input
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty, byte != Data("\n".utf8) {
-            line.append(byte)
-        }
-        port = try #require(Int(String(decoding: line, as: UTF8.self)))
+    /// What its thread and its maker share.
+    private final class Shared: Sendable {
+        let words = Mutex("")
+        let ended = Mutex(false)
+        let said = DispatchSemaphore(value: 0)
     }
 
-    deinit {
-        // Not `terminate`: a child inherits the signals its maker's thread blocks, and may never see a SIGTERM.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+    private let shared = Shared()
+
+    /// - Parameter authorization: the header's value that is asked for, e.g. `Basic …`; nil for none.
+    init(_ kind: Kind, root: String, authorization: String? = nil) throws {
+        let child = ChildProcess(
+            program: "/usr/bin/env",
+            arguments: ["python3", "-c", Self.program, kind.rawValue, root, authorization ?? ""],
+            environment: Command.environment, directory: root, silence: .seconds(900), total: .seconds(900))
+        let shared = shared
+        Thread.detachNewThread {
+            _ = child.run(
+                shouldStop: { shared.ended.withLock { $0 } },
+                progress: { bytes in
+                    shared.words.withLock { $0 += String(decoding: bytes, as: UTF8.self) }
+                    shared.said.signal()
+                })
+            shared.said.signal()
+        }
+        var words = ""
+        while !words.contains("\n"), shared.said.wait(timeout: .now() + 60) == .success {
+            let before = words
+            words = shared.words.withLock { $0 }
+            if words == before { break }
+        }
+        port = try #require(
+            words.split(separator: "\n").first.flatMap { Int($0) }, "the server did not start: \(words)")
     }
+
+    deinit { shared.ended.withLock { $0 = true } }
 
     /// What was asked, with the authorization where there was one, as lines in `root/requests`.
     private static let program = #"""
-        import base64, http.server, os, socketserver, subprocess, sys, threading
+        import base64, http.server, os, socketserver, subprocess, sys, threading, time
         kind, root, wanted = sys.argv[1:4]
+        parent = os.getppid()
         def watch():
-            sys.stdin.read()
+            # The server ends with the tests, should they end before they end it.
+            while os.getppid() == parent: time.sleep(0.5)
             os._exit(0)
         threading.Thread(target=watch, daemon=True).start()
 
@@ -95,7 +109,7 @@ final class GitServer: @unchecked Sendable {
             daemon_threads = True
             request_queue_size = 64
         server = Server(("127.0.0.1", 0), Web if kind == "http" else Daemon)
-        print(server.server_address[1], flush=True)
+        print(server.server_address[1], file=sys.stderr, flush=True)
         server.serve_forever()
         """#
 }

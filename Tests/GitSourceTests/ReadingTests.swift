@@ -35,7 +35,7 @@ struct ReadingTests {
             var data = Data("tree \(tree)\nparent \(first.hex)\n\(header)\n\n".utf8)
             data.append(message)
             let id = try Command.run(
-                "/usr/bin/env", ["git", "hash-object", "-t", "commit", "-w", "--stdin"], in: origin.path, input: data)
+                ["git", "hash-object", "-t", "commit", "-w", "--stdin"], in: origin.path, input: data)
             try origin.git("update-ref", "refs/heads/" + id.prefix(10), id)
             return try #require(CommitID(id))
         }

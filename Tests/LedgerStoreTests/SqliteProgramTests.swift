@@ -1,4 +1,5 @@
 import Foundation
+import GitSource
 import LedgerStore
 import Shiplog
 import ShiplogTesting
@@ -13,18 +14,13 @@ import Testing
 
     /// Runs the program; a machine without it fails the test (`make setup-test` installs the package sqlite3).
     private func sqlite3(_ test: TestLedger, _ sql: String) throws -> Answer {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["sqlite3", "-batch", "-bail", test.directory.ledger, ".timeout 5000", sql]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus != 127, "the program sqlite3 is missing: run `make setup-test`")
-        return Answer(status: process.terminationStatus, output: String(decoding: output, as: UTF8.self))
+        let outcome = try RunningProgram.outcome([
+            "/bin/sh", "-c", "exec sqlite3 -batch -bail \"$1\" '.timeout 5000' \"$2\" 2>&1", "sh",
+            test.directory.ledger, sql
+        ])
+        let status = try #require(outcome.status, "sqlite3: \(outcome.ending)")
+        try #require(status != 127, "the program sqlite3 is missing: run `make setup-test`")
+        return Answer(status: status, output: String(decoding: outcome.output, as: UTF8.self))
     }
 
     @Test(
@@ -99,10 +95,8 @@ import Testing
     {
         let test = try await TestLedger.make()
         try await test.deployed()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = [
-            "-c",
+        let output = try RunningProgram.output([
+            "/bin/sh", "-c",
             """
             for table in revision event; do
               for n in $(sqlite3 "$1" "SELECT sequence FROM $table"); do
@@ -113,13 +107,8 @@ import Testing
               done
             done
             """, "sh", test.directory.ledger
-        ]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+        ])
+        let lines = output.split(separator: "\n")
         #expect(lines.count == 3)
         for line in lines {
             let words = line.split(separator: " ")

@@ -21,7 +21,7 @@ struct HouseTests {
             "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI", "Sandbox",
             "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
-        "ShiplogTesting": ["Shiplog", "LedgerStore"]
+        "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]
 
     /// What comes with the language and the system. Core `Shiplog` may not even have these.
