@@ -277,7 +277,8 @@ final class LedgerWriter: Sendable {
             defer { shared.failure = shared.failure ?? failure }
             return shared.failure == nil
         }
-        for job in group { job.refuse(failure) }
+        // Said before anybody is answered: who was refused can rely on it.
         if isFirst { options.onFatal?(failure) }
+        for job in group { job.refuse(failure) }
     }
 }
