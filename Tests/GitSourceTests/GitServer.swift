@@ -47,7 +47,7 @@ final class GitServer: Sendable {
 
     deinit { shared.ended.withLock { $0 = true } }
 
-    /// What was asked, with the authorization where there was one, as lines in `root/requests`.
+    /// What was asked, with the authorization where there was one, as lines in `root/requests`; nothing is answered while `root/hold` exists.
     private static let program = #"""
         import base64, http.server, os, socketserver, subprocess, sys, threading, time
         kind, root, wanted = sys.argv[1:4]
@@ -80,6 +80,7 @@ final class GitServer: Sendable {
                 body = self.body()
                 given = self.headers.get("Authorization", "")
                 with open(root + "/requests", "a") as log: log.write(f"{self.command} {self.path} {given}\n")
+                while os.path.exists(root + "/hold"): time.sleep(0.02)
                 path, _, query = self.path.partition("?")
                 parts = path.split("/")
                 if parts[1] == "status": return self.answer(int(parts[2]), [], b"no")

@@ -1,5 +1,4 @@
 import Foundation
-import GitSource
 import Shiplog
 import Synchronization
 import Testing
@@ -77,10 +76,21 @@ struct SharingTests {
         let fixture = try Fixture()
         let origin = try fixture.repository()
         let first = try origin.commit("first")
+        let server = try GitServer(.http, root: fixture.root)
         let repositories = fixture.repositories()
-        let url = try origin.url
+        let url = try RepositoryURL("http://127.0.0.1:\(server.port)/origin")
+        let asked = Mutex(0)
+        try Data().write(to: URL(fileURLWithPath: fixture.root + "/hold"))
         try await withThrowingTaskGroup(of: CommitID?.self) { group in
-            for _ in 0..<50 { group.addTask { try await repositories.fetch(url).refs.headCommit } }
+            for _ in 0..<50 {
+                group.addTask {
+                    asked.withLock { $0 += 1 }
+                    return try await repositories.fetch(url).refs.headCommit
+                }
+            }
+            // The server answers the first when all have asked.
+            #expect(try await eventually { asked.withLock { $0 } == 50 })
+            try FileManager.default.removeItem(atPath: fixture.root + "/hold")
             for try await head in group { #expect(head == first) }
         }
         #expect((1...10).contains(repositories.statistics.checks))
