@@ -42,8 +42,6 @@ public struct ServerSettings: Sendable {
         public var gitlabSecret: SecretText?
         /// The key of `X-Hub-Signature-256`.
         public var githubSecret: SecretText?
-        /// Believe deliveries when no secret is configured at all.
-        public var allowUnverified = false
         /// Larger bodies are refused while they stream in.
         public var maximumBody = 1 << 20
         /// Verified deliveries that wait to be acted on; more are answered 503.

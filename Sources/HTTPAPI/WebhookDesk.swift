@@ -12,7 +12,6 @@ final class WebhookDesk: Sendable {
         let event: String
         /// The provider's own id for it; nil when it gave none.
         let id: String?
-        let isVerified: Bool
         let reading: WebhookReading
         let body: Shiplog.Digest
         let actor: Actor
@@ -90,7 +89,7 @@ final class WebhookDesk: Sendable {
         var names: [String] = []
         var facts: JSON = [
             "provider": .string(delivery.provider.rawValue), "event": .string(Self.short(delivery.event)),
-            "verified": .bool(delivery.isVerified), "body": .string(delivery.body.description)
+            "body": .string(delivery.body.description)
         ]
         var detail: JSON?
         if let id = delivery.id { facts["delivery"] = .string(Self.short(id)) }

@@ -30,16 +30,11 @@ enum WebhookHandlers {
                 repositories.append(RepositoryAddress.comparable(application.source.repository))
             }
         }
-        let isVerified = !secrets.isEmpty
-        var reach: Set<String>?
-        if isVerified {
-            let matches = call.parts.webhookProof.matches(call.header(.gitlabToken), secrets)
-            let matched = zip(matches, repositories).filter(\.0).map(\.1)
-            guard !matched.isEmpty else { throw unverified(call, .gitlab) }
-            reach = matched.contains(nil) ? nil : Set(matched.compactMap { $0 })
-        } else if !settings.allowUnverified {
-            throw noSecret(call, .gitlab)
-        }
+        guard !secrets.isEmpty else { throw noSecret(call, .gitlab) }
+        let matches = call.parts.webhookProof.matches(call.header(.gitlabToken), secrets)
+        let matched = zip(matches, repositories).filter(\.0).map(\.1)
+        guard !matched.isEmpty else { throw unverified(call, .gitlab) }
+        let reach = matched.contains(nil) ? nil : Set(matched.compactMap { $0 })
         let bytes = try await body(call)
         var reading = WebhookPayload.gitlab(event: event, try Call.json(bytes))
         if let reach, case .hint(var hint) = reading {
@@ -49,23 +44,20 @@ enum WebhookHandlers {
                 ? .ignored("the secret is an application's that reads another repository") : .hint(hint)
         }
         let id = call.header(.idempotencyKey) ?? call.header(.gitlabEventUUID)
-        return try deliver(call, .gitlab, event, id: id, isVerified, reading, bytes)
+        return try deliver(call, .gitlab, event, id: id, reading, bytes)
     }
 
     @Sendable static func github(_ call: Call) async throws -> Response {
         let event = try name(of: call.header(.githubEvent), "X-GitHub-Event")
         let settings = call.parts.settings.webhooks
-        guard settings.githubSecret != nil || settings.allowUnverified else { throw noSecret(call, .github) }
+        guard let secret = settings.githubSecret else { throw noSecret(call, .github) }
         // The signature is over the body's bytes, so they have to be here first; nothing reads them before it holds.
         let bytes = try await body(call)
-        if let secret = settings.githubSecret {
-            guard WebhookProof.isSigned(bytes, call.header(.hubSignature), secret) else {
-                throw unverified(call, .github)
-            }
+        guard WebhookProof.isSigned(bytes, call.header(.hubSignature), secret) else {
+            throw unverified(call, .github)
         }
         let reading = WebhookPayload.github(event: event, try Call.json(bytes))
-        return try deliver(
-            call, .github, event, id: call.header(.githubDelivery), settings.githubSecret != nil, reading, bytes)
+        return try deliver(call, .github, event, id: call.header(.githubDelivery), reading, bytes)
     }
 
     private static func name(of header: String?, _ field: String) throws(Problem) -> String {
@@ -83,12 +75,12 @@ enum WebhookHandlers {
     }
 
     private static func deliver(
-        _ call: Call, _ provider: WebhookProvider, _ event: String, id: String?, _ isVerified: Bool,
-        _ reading: WebhookReading, _ bytes: [UInt8]
+        _ call: Call, _ provider: WebhookProvider, _ event: String, id: String?, _ reading: WebhookReading,
+        _ bytes: [UInt8]
     ) throws(Problem) -> Response {
         guard let digest = Digest(bytes: SHA256.hash(data: bytes)) else { throw .invalid("/", "has no digest") }
         let delivery = WebhookDesk.Delivery(
-            provider: provider, event: event, id: id.flatMap { $0.isEmpty ? nil : $0 }, isVerified: isVerified,
+            provider: provider, event: event, id: id.flatMap { $0.isEmpty ? nil : $0 },
             reading: reading, body: digest,
             actor: Actor(
                 name: provider.rawValue, means: .webhook, address: call.address, requestID: call.requestID))

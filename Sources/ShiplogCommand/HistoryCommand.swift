@@ -101,6 +101,10 @@ struct HistoryPrinting: Sendable {
         var query = filter.query(applications)
         if isReversed { query.add("order", "asc") }
         let found = try await client.items("/revisions", query, limit: filter.limit == 0 ? .max : filter.limit)
+        if found.items.isEmpty, !filter.follow {
+            // A name that was mistyped is no empty history: this fails with what the server says of it.
+            for name in applications { _ = try await client.get(Client.application(name)) }
+        }
         guard filter.follow else {
             return out.show(["items": .array(found.items), "asOf": .integer(found.asOf)]) {
                 out.table(RevisionText.columns, found.items.map(RevisionText.row))

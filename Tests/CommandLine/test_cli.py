@@ -151,6 +151,8 @@ def test_one_application_is_shown_with_its_resources(shiplog):
 def test_history_filters_by_kind_time_and_outcome(shiplog):
     assert [item["kind"] for item in shiplog.json("history", "--kind", "rollback")["items"]] == ["rollback"]
     assert shiplog.json("history", "--until", "yesterday")["items"] == []
+    assert shiplog.run("app", "history", "gestbook", code=3).stderr.startswith("shiplog: error: ")
+    assert shiplog.json("app", "history", "guestbook", "--until", "yesterday")["items"] == []
     recent = shiplog.json("history", "--since", "-2h", "--app", "guestbook")["items"]
     assert recent and recent == shiplog.json("history", "--since", "yesterday", "--app", "guestbook")["items"]
     assert shiplog.json("history", "--outcome", "failed")["items"] == []

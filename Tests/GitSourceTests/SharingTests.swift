@@ -71,6 +71,10 @@ struct SharingTests {
         #expect(try await one.value == 7)
     }
 
+    private final class Count: Sendable {
+        let value = Mutex(0)
+    }
+
     @Test("fifty callers at once cost few looks at the server, and all see the newest commit")
     func repositories() async throws {
         let fixture = try Fixture()
@@ -79,17 +83,17 @@ struct SharingTests {
         let server = try GitServer(.http, root: fixture.root)
         let repositories = fixture.repositories()
         let url = try RepositoryURL("http://127.0.0.1:\(server.port)/origin")
-        let asked = Mutex(0)
+        let asked = Count()
         try Data().write(to: URL(fileURLWithPath: fixture.root + "/hold"))
         try await withThrowingTaskGroup(of: CommitID?.self) { group in
             for _ in 0..<50 {
                 group.addTask {
-                    asked.withLock { $0 += 1 }
+                    asked.value.withLock { $0 += 1 }
                     return try await repositories.fetch(url).refs.headCommit
                 }
             }
             // The server answers the first when all have asked.
-            #expect(try await eventually { asked.withLock { $0 } == 50 })
+            #expect(try await eventually { asked.value.withLock { $0 } == 50 })
             try FileManager.default.removeItem(atPath: fixture.root + "/hold")
             for try await head in group { #expect(head == first) }
         }

@@ -20,7 +20,7 @@ import Testing
             limit: 2, controller: controller, ledger: test.ledger, logger: Logger(label: "test"))
         func delivery(_ id: String) throws -> WebhookDesk.Delivery {
             WebhookDesk.Delivery(
-                provider: .gitlab, event: "Push Hook", id: id, isVerified: true, reading: .ignored("a test"),
+                provider: .gitlab, event: "Push Hook", id: id, reading: .ignored("a test"),
                 body: try #require(Digest(bytes: Array(repeating: 7, count: 32))),
                 actor: Actor(name: "gitlab", means: .webhook))
         }
