@@ -41,7 +41,7 @@ struct YAMLFuzzTests {
         #expect(clock.now - start < .seconds(120))
     }
 
-    private static func damage(_ bytes: inout [UInt8], _ corpus: [[UInt8]], _ generator: inout SeededGenerator) {
+    static func damage(_ bytes: inout [UInt8], _ corpus: [[UInt8]], _ generator: inout SeededGenerator) {
         guard !bytes.isEmpty else { return bytes = Array("a: b\n".utf8) }
         let place = Int.random(in: 0..<bytes.count, using: &generator)
         switch Int.random(in: 0..<7, using: &generator) {
