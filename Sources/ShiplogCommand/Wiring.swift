@@ -43,8 +43,27 @@ struct Wiring: Sendable {
     func run(
         endsWithStory: Bool = false, story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
-        guard usesSandbox else { return try await serve(sandbox: nil, inCluster: nil, endsWithStory, story) }
-        let directory = try DataDirectory(dataPath)
+        let directory = try DataDirectory(configuration.data ?? Places.defaultData())
+        // First of all, for its lock is the one that stands for the whole directory.
+        let ledger = try await Ledger.open(
+            directory, mode: usesSandbox ? .sandbox : .clusters, access: .serve, now: { Self.now() })
+        do {
+            if usesSandbox {
+                try await serveWithSandbox(directory, ledger, endsWithStory, story)
+            } else {
+                try await serve(directory, ledger, sandbox: nil, inCluster: nil, endsWithStory, story)
+            }
+        } catch {
+            await ledger.close()
+            throw error
+        }
+        await ledger.close()
+    }
+
+    private func serveWithSandbox(
+        _ directory: DataDirectory, _ ledger: Ledger, _ endsWithStory: Bool,
+        _ story: @escaping @Sendable (Running) async throws -> Void
+    ) async throws {
         let sandbox = try SandboxServer(
             options: SandboxOptions(file: directory.sandbox + "/cluster.json", logger: logger))
         let address = Promise<Int>()
@@ -58,30 +77,12 @@ struct Wiring: Sendable {
                 let connection = try ClusterConnection(
                     server: url, credential: sandbox.token.map { .token(SecretText($0)) } ?? .none)
                 let cluster = KubernetesCluster(name: "sandbox", connection: connection)
-                try await serve(sandbox: sandbox, inCluster: cluster, endsWithStory, story)
+                try await serve(directory, ledger, sandbox: sandbox, inCluster: cluster, endsWithStory, story)
             }
             // Whichever ends first ends the other: the embedded cluster never ends by itself.
             defer { group.cancelAll() }
             try await group.next()
         }
-    }
-
-    private var dataPath: String { configuration.data ?? Places.defaultData() }
-
-    private func serve(
-        sandbox: SandboxServer?, inCluster: (any Cluster)?, _ endsWithStory: Bool,
-        _ story: @escaping @Sendable (Running) async throws -> Void
-    ) async throws {
-        let directory = try DataDirectory(dataPath)
-        let ledger = try await Ledger.open(
-            directory, mode: sandbox == nil ? .clusters : .sandbox, access: .serve, now: { Self.now() })
-        do {
-            try await serve(directory, ledger, sandbox: sandbox, inCluster: inCluster, endsWithStory, story)
-        } catch {
-            await ledger.close()
-            throw error
-        }
-        await ledger.close()
     }
 
     private func serve(
