@@ -133,7 +133,8 @@ enum ApplicationHandlers {
                 remedy: "send Content-Type: application/yaml")
         }
         let bytes = try await call.body(limit: call.parts.settings.limits.body)
-        let (application, warnings) = try call.parts.formats.readApplication(bytes, isYAML)
+        let (application, warnings) = try call.parts.formats.readApplication(
+            isYAML ? .yaml(bytes) : .json(try Call.json(bytes)))
         guard application.name == call.application else {
             throw Problem(
                 .badRequest, "request.invalid", "the document is of another application than the address",

@@ -1,10 +1,18 @@
 public import Shiplog
 
+/// An Application as a request brings it.
+public enum ApplicationBody: Sendable {
+    /// A program's document: what is wrong with it is said by its path.
+    case json(JSON)
+    /// A person's text: what is wrong with it is said by its line too.
+    case yaml([UInt8])
+}
+
 /// What the API needs of the manifests' formats and does not know itself: `Manifests` is given in by whoever composes
 /// the program.
 public struct Formats: Sendable {
     /// Reads one Application from a request's body.
-    public var readApplication: @Sendable (_ bytes: [UInt8], _ isYAML: Bool) throws(Failure) -> (Application, [String])
+    public var readApplication: @Sendable (ApplicationBody) throws(Failure) -> (Application, [String])
     /// How a manifest is written for people: what differences are made of. Ends with a line break.
     public var manifestText: @Sendable (JSON) -> String
 
@@ -12,8 +20,7 @@ public struct Formats: Sendable {
     ///   - readApplication: the document and its warnings. Throws `application.invalid` and what belongs to it.
     ///   - manifestText: YAML, usually.
     public init(
-        readApplication:
-            @escaping @Sendable (_ bytes: [UInt8], _ isYAML: Bool) throws(Failure) -> (Application, [String]),
+        readApplication: @escaping @Sendable (ApplicationBody) throws(Failure) -> (Application, [String]),
         manifestText: @escaping @Sendable (JSON) -> String
     ) {
         self.readApplication = readApplication

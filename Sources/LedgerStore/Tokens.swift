@@ -153,7 +153,9 @@ extension Ledger {
     public func revokeToken(_ id: String, actor: Actor) async throws(Failure) -> SequenceNumber {
         try await writer.write { transaction in
             guard try transaction.exists("SELECT 1 FROM token WHERE id = ? AND revoked_by IS NULL", [id]) else {
-                throw Failure(.tokenUnknown, "there is no token of that id that is not revoked")
+                throw Failure(
+                    .tokenUnknown, "there is no token of that id that is not revoked",
+                    remedy: "list them with shiplog token list")
             }
             let event = Event(.tokenRevoked, actor: actor, facts: ["id": .string(id)])
             let sequence = try transaction.append(try EntryFormat1.draft(event), to: .event)

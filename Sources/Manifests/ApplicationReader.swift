@@ -109,7 +109,9 @@ private struct Reading {
                     }
             }
         guard isGood else {
-            throw check.invalid(["metadata", "name"], "may have small letters, digits, hyphens and dots only")
+            throw check.invalid(
+                ["metadata", "name"], "may have small letters, digits, hyphens and dots only, 253 at most",
+                remedy: "choose a name such as my-app; each part begins and ends with a letter or a digit")
         }
         return name
     }
@@ -137,7 +139,9 @@ private struct Reading {
         let url = text("spec", "source", "repoURL")
         guard !url.isEmpty else { throw check.invalid(path, "is missing") }
         guard !url.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7F }), !url.hasPrefix("-") else {
-            throw check.invalid(path, "is no address of a repository")
+            throw check.invalid(
+                path, "is no address of a repository",
+                remedy: "write it without spaces, such as https://git.example.com/team/app.git")
         }
         guard let scheme = url.range(of: "://") else { return url }
         let name = url[..<scheme.lowerBound].lowercased()

@@ -307,7 +307,9 @@ extension Controller {
     public func unpin(_ name: String, actor: Actor, reason: String?) async throws(Failure) -> SequenceNumber {
         let application = try await registered(name)
         guard let pin = application.pin else {
-            throw Failure("pin.none", "\(name) is not pinned")
+            throw Failure(
+                "pin.none", "\(name) is not pinned",
+                remedy: "nothing holds it: the next new commit is synced as its policy says")
         }
         let sequence = try await ledger.setPin(
             .release, of: application.uid,

@@ -28,7 +28,7 @@ struct AppRollbackCommand: ClientCommand {
     @Argument(help: "The revision to go back to, such as 41 or #41.")
     var sequence: SequenceArgument?
     @Option(help: ArgumentHelp("The newest revision of this commit; 7 to 40 digits.", valueName: "sha"))
-    var commit: String?
+    var commit: CommitArgument?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("What was deployed then: RFC 3339, '2026-11-20 13:00', -2h, yesterday.", valueName: "time"))
@@ -58,7 +58,7 @@ struct AppRollbackCommand: ClientCommand {
 
     var target: JSON {
         if let sequence { return ["sequence": .integer(sequence.value)] }
-        if let commit { return ["commit": .string(commit)] }
+        if let commit { return ["commit": .string(commit.digits)] }
         if let at { return ["at": .string(at.timestamp.description)] }
         return ["lastGood": true]
     }
@@ -91,9 +91,9 @@ struct AppRollbackCommand: ClientCommand {
     private func judge(_ plan: JSON, _ out: Output) async throws {
         let heading = Self.heading(app, plan)
         if flags.dryRun {
-            out.show(plan) { heading + "\n" + PlanPrinting.text(plan, out) }
+            out.show(plan) { heading + "\n" + PlanPrinting.text(plan, isRollback: true, out) }
         } else if out.format == .table {
-            print(heading + "\n" + PlanPrinting.text(plan, out))
+            print(heading + "\n" + PlanPrinting.text(plan, isRollback: true, out))
             flushOutput()
         }
         if let refusal = PlanPrinting.refusal(plan, "the rollback") { throw refusal }

@@ -57,7 +57,7 @@ struct AppSyncCommand: ClientCommand {
         if flags.dryRun {
             body["dryRun"] = true
             let plan = try await client.post(path, body)["plan"] ?? .object([:])
-            out.show(plan) { PlanPrinting.text(plan, out) }
+            out.show(plan) { PlanPrinting.text(plan, isRollback: false, out) }
             if let refusal = PlanPrinting.refusal(plan, "the sync") { throw refusal }
             return
         }

@@ -14,8 +14,8 @@ struct HistoryFilter: ParsableArguments {
     var actor: String?
     @Option(help: ArgumentHelp("Only succeeded, failed or superseded; may be given again.", valueName: "outcome"))
     var outcome: [OutcomeWord] = []
-    @Option(help: ArgumentHelp("Only of this commit; its first digits are enough.", valueName: "sha"))
-    var commit: String?
+    @Option(help: ArgumentHelp("Only of this commit; its first 7 digits are enough.", valueName: "sha"))
+    var commit: CommitArgument?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("From then on: RFC 3339, '2026-11-20 13:00', -2h, yesterday.", valueName: "time"))
@@ -38,7 +38,7 @@ struct HistoryFilter: ParsableArguments {
 
     func query(_ applications: [String]) -> QueryText {
         var query = QueryText([
-            ("actor", actor), ("commit", commit), ("from", since?.timestamp.description),
+            ("actor", actor), ("commit", commit?.digits), ("from", since?.timestamp.description),
             ("to", until?.timestamp.description), ("includeUnchanged", includeUnchanged ? "true" : nil)
         ])
         query.add("application", all: applications)
@@ -57,7 +57,7 @@ struct HistoryFilter: ParsableArguments {
             && isOne(cause.map(\.rawValue), revision.text("cause"))
             && isOne(outcome.map(\.rawValue), revision.text("outcome"))
             && (actor ?? revision.text("actor", "name")) == revision.text("actor", "name")
-            && revision.text("source", "commit", "id").hasPrefix(commit?.lowercased() ?? "")
+            && revision.text("source", "commit", "id").hasPrefix(commit?.digits ?? "")
     }
 }
 

@@ -102,6 +102,16 @@ struct SequenceArgument: ExpressibleByArgument, Sendable, Equatable {
     }
 }
 
+/// A commit on the command line, whole or its first digits.
+struct CommitArgument: ExpressibleByArgument, Sendable, Equatable {
+    let digits: String
+
+    init?(argument: String) {
+        guard 7...40 ~= argument.utf8.count, argument.allSatisfy({ $0.isASCII && $0.isHexDigit }) else { return nil }
+        digits = argument.lowercased()
+    }
+}
+
 /// A command whose errors are printed in the format it was asked for.
 protocol ClientCommand: AsyncParsableCommand {
     var output: OutputOptions { get }

@@ -2,7 +2,7 @@ import Shiplog
 
 /// What a sync or a rollback would do, for a person to judge.
 enum PlanPrinting {
-    static func text(_ plan: JSON, _ out: Output) -> String {
+    static func text(_ plan: JSON, isRollback: Bool, _ out: Output) -> String {
         var parts: [String] = []
         let notes = (plan["notes"]?.array ?? []) + (plan["warnings"]?.array ?? [])
         if !notes.isEmpty {
@@ -22,7 +22,9 @@ enum PlanPrinting {
         let secrets = plan["secrets"]?.array ?? []
         if !secrets.isEmpty {
             parts.append(
-                "Secrets whose values would go back (--keep-secrets leaves them):\n"
+                (isRollback
+                    ? "Secrets whose values would go back (--keep-secrets leaves them):\n"
+                    : "Secrets whose values would change:\n")
                     + secrets.map { "  " + Terminal.harmless($0.resourceName) + "\n" }.joined())
         }
         let blockers = blockers(plan)

@@ -78,8 +78,13 @@ struct Site: Sendable {
     }
 
     static let formats = Formats(
-        readApplication: { bytes, isYAML throws(Failure) in
-            let found = try ApplicationReader.read(bytes, file: isYAML ? "application.yaml" : "application.json")
+        readApplication: { body throws(Failure) in
+            let bytes: [UInt8]
+            switch body {
+            case .json(let json): return try ApplicationReader.read(json)
+            case .yaml(let text): bytes = text
+            }
+            let found = try ApplicationReader.read(bytes, file: "application.yaml")
             guard let first = found.first, found.count == 1 else {
                 throw Failure(.applicationInvalid, "the request holds \(found.count) Applications")
             }

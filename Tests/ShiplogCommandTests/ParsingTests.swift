@@ -26,6 +26,17 @@ struct ParsingTests {
         }
     }
 
+    @Test("a commit is 7 to 40 hexadecimal digits, or the command line is wrong")
+    func commit() throws {
+        let query = try parse(AppHistoryCommand.self, "app", "history", "a", "--commit", "ABCDEF0")
+        #expect(query.filter.commit?.digits == "abcdef0")
+        for wrong in ["abcdef", "zzzzzzz", "", String(repeating: "a", count: 41)] {
+            #expect(throws: (any Error).self, "\(wrong)") {
+                try ShiplogMain.parseAsRoot(["app", "rollback", "a", "--reason", "r", "--commit", wrong])
+            }
+        }
+    }
+
     @Test("every command's help begins with examples")
     func examples() {
         func check(_ command: any ParsableCommand.Type) {
@@ -111,7 +122,7 @@ struct ParsingTests {
 
     @Test("a row of the stream is judged by the same conditions")
     func streamFilter() throws {
-        let filter = try parse(HistoryCommand.self, "history", "--kind", "sync", "--commit", "1EBA", "--actor", "ada")
+        let filter = try parse(HistoryCommand.self, "history", "--kind", "sync", "--commit", "1EBA70F", "--actor", "ada")
             .filter
         let row: JSON = [
             "kind": "sync", "actor": ["name": "ada"], "source": ["commit": ["id": "1eba70f"]], "outcome": "succeeded"

@@ -84,7 +84,7 @@ struct TextTests {
             ]
         ]
         #expect(
-            PlanPrinting.text(plan, out) == """
+            PlanPrinting.text(plan, isRollback: true, out) == """
                 note: two digests of that commit
 
                 ACTION   RESOURCE           MESSAGE
@@ -105,7 +105,7 @@ struct TextTests {
         #expect(refusal.ending == .refused)
         #expect(refusal.failure.remedy == "--replace")
         #expect(PlanPrinting.refusal(["changes": []], "the sync") == nil)
-        #expect(PlanPrinting.text(["changes": []], out) == "nothing to do\n")
+        #expect(PlanPrinting.text(["changes": []], isRollback: false, out) == "nothing to do\n")
     }
 
     @Test("a rollback's row names where it went back to and why")

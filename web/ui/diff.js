@@ -81,8 +81,8 @@ export function diffView(diffs, none = "Nothing differs.") {
         views);
 }
 
-/** What an operation would do. */
-export function planView(plan) {
+/** What an operation would do; `secrets` heads the Secrets it would write. */
+export function planView(plan, secrets) {
     const acting = plan.changes.filter((change) => change.action !== "unchanged");
     const cannot = plan.changes.filter((change) => change.action === "cannot");
     const still = plan.changes.length - acting.length;
@@ -92,7 +92,7 @@ export function planView(plan) {
             cannot.map((change) => h("div.cannot", h("p", resourceName(change), ": ", h("bdi", change.message ?? "it cannot be changed")),
                 change.hint ? h("p.remedy", h("strong", "What to do: "), change.hint) : null))) : null,
         notes.length ? h("ul.panel.notes", {"aria-label": "Notes"}, notes.map((note) => h("li", icon("info"), h("bdi", note)))) : null,
-        plan.secrets?.length ? h("section.panel.note", h("h3", icon("warning"), "Secrets whose values would go back"),
+        plan.secrets?.length ? h("section.panel.note", h("h3", icon("warning"), secrets),
             h("ul", plan.secrets.map((key) => h("li", typeof key === "string" ? h("code", key) : resourceName(key))))) : null,
         acting.length ? changesTable("Planned changes", acting) : null,
         still ? h("p.muted", still + (still === 1 ? " resource stays as it is." : " resources stay as they are.")) : null,

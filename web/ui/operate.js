@@ -67,6 +67,7 @@ async function rollback(context, body, application) {
             hold.value() === "until-unpinned" ? "until somebody unpins it." : "until a new commit changes the manifests.")],
         verb: "Roll back",
         difference: "From what is deployed now to the target",
+        secrets: "Secrets whose values would go back",
         noDifference: "The target has the same manifests as what is deployed.",
         reasonIsRequired: true,
     });
@@ -140,6 +141,7 @@ async function sync(context, body, application) {
             application.pin ? ". This also lets go of the pin to #" + application.pin.target + "." : "."),
         verb: "Sync",
         difference: "From what is deployed now to what the sync would apply",
+        secrets: "Secrets whose values would change",
         noDifference: "The manifests are the ones deployed; a sync still corrects what differs in the cluster.",
         reasonIsRequired: false,
     });
@@ -216,7 +218,7 @@ function worker(context, application, kind) {
             if (own.aborted) return;
             const plan = answer.plan ?? answer;
             planPlace.replaceChildren();
-            for (const part of [planView(plan), h("h3", kind.difference), diffView(plan.diff ?? [], kind.noDifference)].flat()) if (part) planPlace.append(part);
+            for (const part of [planView(plan, kind.secrets), h("h3", kind.difference), diffView(plan.diff ?? [], kind.noDifference)].flat()) if (part) planPlace.append(part);
             reveal(plan);
             // From here on the reader can see it; what is sent later is this request and no other.
             shown = {plan, request};
