@@ -23,23 +23,16 @@ struct AppWaitCommand: ClientCommand {
     @Flag(help: "Until nothing is being done to it.")
     var operation = false
     @Option(help: ArgumentHelp("Until this commit is deployed; 7 to 40 digits.", valueName: "sha"))
-    var commit: String?
+    var commit: CommitArgument?
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
-
-    func validate() throws {
-        guard let commit else { return }
-        guard (7...40).contains(commit.utf8.count), commit.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
-            throw ValidationError("--commit wants 7 to 40 hexadecimal digits")
-        }
-    }
 
     var goal: Goal {
         // With a commit alone, that it is deployed is all that was asked for.
         let isAll = !health && !sync && !operation && commit == nil
         return Goal(
             health: health || isAll, sync: sync || isAll, operation: operation || isAll,
-            commit: commit?.lowercased())
+            commit: commit?.digits)
     }
 
     func run() async throws {

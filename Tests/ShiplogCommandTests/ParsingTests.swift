@@ -122,8 +122,9 @@ struct ParsingTests {
 
     @Test("a row of the stream is judged by the same conditions")
     func streamFilter() throws {
-        let filter = try parse(HistoryCommand.self, "history", "--kind", "sync", "--commit", "1EBA70F", "--actor", "ada")
-            .filter
+        let filter = try parse(
+            HistoryCommand.self, "history", "--kind", "sync", "--commit", "1EBA70F", "--actor", "ada"
+        ).filter
         let row: JSON = [
             "kind": "sync", "actor": ["name": "ada"], "source": ["commit": ["id": "1eba70f"]], "outcome": "succeeded"
         ]
