@@ -102,8 +102,8 @@ struct Problem: Error {
     }
 
     private static let exactStatuses: [String: HTTPResponse.Status] = [
-        "application.unknown": .notFound, "application.changed": .preconditionFailed,
-        "application.changed-meanwhile": .preconditionFailed, "application.exists": .preconditionFailed,
+        "application.unknown": .notFound, "application.changed-meanwhile": .preconditionFailed,
+        "application.exists": .preconditionFailed,
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,
         "cluster.not-configured": .unprocessableContent, "cluster.changed": .conflict,
         "cluster.kind-unknown": .unprocessableContent, "cluster.version-not-served": .unprocessableContent,
