@@ -49,11 +49,16 @@ public struct Rendered: Sendable, Hashable {
     public var origins: [ResourceKey: ManifestOrigin]
     /// What a person should know: files ignored, resources named twice.
     public var warnings: [String]
+    /// The files that hold no manifest, by their paths from the root of the repository.
+    public var ignored: Set<String>
 
-    public init(resources: [Resource], origins: [ResourceKey: ManifestOrigin], warnings: [String]) {
+    public init(
+        resources: [Resource], origins: [ResourceKey: ManifestOrigin], warnings: [String], ignored: Set<String> = []
+    ) {
         self.resources = resources
         self.origins = origins
         self.warnings = warnings
+        self.ignored = ignored
     }
 }
 

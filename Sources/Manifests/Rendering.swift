@@ -7,10 +7,15 @@ struct Rendering {
     private var places: [ResourceKey: Int] = [:]
     private var origins: [ResourceKey: ManifestOrigin] = [:]
     private var warnings: [String] = []
+    private var ignored: Set<String> = []
 
     init(limits: YAMLLimits) { self.limits = limits }
 
-    var result: Rendered { Rendered(resources: resources.compactMap(\.self), origins: origins, warnings: warnings) }
+    var result: Rendered {
+        Rendered(
+            resources: resources.compactMap(\.self), origins: origins, warnings: warnings,
+            ignored: ignored.subtracting(origins.values.map(\.file)))
+    }
 
     mutating func add(_ file: SourceFile) throws(Failure) {
         if file.path.hasSuffix(".jsonnet") {
@@ -29,18 +34,20 @@ struct Rendering {
             // As in Argo CD: what cannot be read and holds no manifest by its words belongs to somebody else.
             guard !looksLikeManifest(file), error.code == .yamlInvalid else { throw error }
             warnings.append("\(file.path) is no manifest and was ignored: \(error.message)")
+            ignored.insert(file.path)
             return
         }
         var found = 0
         for document in documents {
             let origin = ManifestOrigin(file: file.path, line: document.line)
             guard isResource(document.json) else {
-                guard found == 0, !looksLikeManifest(file) else {
+                guard found == 0, !looksLikeManifest(file), !namesManifest(document.json) else {
                     throw Failure(
                         "manifest.invalid", "\(origin): a document without apiVersion and kind among manifests",
                         remedy: "complete it, or move it to a file of its own that is excluded")
                 }
                 warnings.append("\(origin) is no manifest and was ignored: it has no apiVersion and kind")
+                ignored.insert(file.path)
                 continue
             }
             found += 1
@@ -49,6 +56,12 @@ struct Rendering {
     }
 
     private func isResource(_ json: JSON) -> Bool { json["apiVersion"] != nil && json["kind"] != nil }
+
+    /// Whether somebody may have meant a manifest: one of its words alone, or written with other capitals.
+    private func namesManifest(_ json: JSON) -> Bool {
+        guard let members = json.object else { return false }
+        return members.contains { ["apiversion", "kind", "metadata"].contains($0.key.lowercased()) }
+    }
 
     private func looksLikeManifest(_ file: SourceFile) -> Bool {
         let words =

@@ -130,6 +130,9 @@ struct Reconciler: Sendable {
             rendered = try await rendering.render(located, application.application)
             memory.rendered = (located.inputs, rendered)
         }
+        if let deployed = memory.deployed?.commit {
+            try await rendering.refuseLost(rendered.ignored, since: deployed, located, application.application)
+        }
         let catalog = try await connections.cluster(for: application).catalog(refresh: false)
         let (resources, warnings) = try Rendering.settle(
             rendered.resources, in: application.application, uid: application.uid, catalog: catalog)

@@ -41,6 +41,32 @@ struct Rendering: Sendable {
         return try directory.render(files: files)
     }
 
+    /// Refuses files that held manifests in the deployed commit and hold none now: whether somebody wants their objects
+    /// gone or has mistyped a word cannot be known, and what is pruned on a doubt is lost.
+    func refuseLost(
+        _ ignored: Set<String>, since deployed: CommitID, _ located: Located, _ application: Application
+    ) async throws(Failure) {
+        guard !ignored.isEmpty, deployed != located.commit.id else { return }
+        let source = application.source
+        let directory = try DirectorySource(DirectoryOptions(application))
+        let before: Rendered
+        do throws(Failure) {
+            let files = try await repositories.files(
+                located.url, deployed, path: source.path, recurse: source.directory.recurse,
+                where: { ignored.contains($0) })
+            before = try directory.render(files: files)
+        } catch {
+            // Deployed from another repository or path, or by rules that were others: nothing speaks of these files.
+            return
+        }
+        let lost = Dictionary(grouping: before.origins, by: \.value.file).filter { ignored.contains($0.key) }
+        guard let file = lost.keys.min(), let key = lost[file]?.map(\.key).min(by: { "\($0)" < "\($1)" }) else { return }
+        throw Failure(
+            "manifest.lost",
+            "\(file) held \(key) in the deployed commit \(deployed.short) and holds no manifest any more",
+            remedy: "correct it; if its objects are to go, remove the file")
+    }
+
     /// Gives every manifest its namespace and its owner's mark.
     static func settle(
         _ resources: [Resource], in application: Application, uid: ApplicationUID, catalog: KindCatalog
