@@ -22,7 +22,13 @@ struct Journal: ~Copyable {
         self.path = path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path, "cannot be opened") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        // A server that is just ending still has it for a moment.
+        var attempts = 100
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, attempts > 0 {
+            attempts -= 1
+            usleep(20_000)
+        }
+        guard attempts > 0 else {
             close(descriptor)
             throw Failure(
                 "sandbox.storage", "the sandbox's file \(path) is in use by another process",

@@ -77,6 +77,32 @@ struct LoopTests {
         try await world.verify()
     }
 
+    @Test("a file that held a manifest and holds none any more leads to no prune, until it is removed")
+    func mistyped() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try world.commit(["a.yaml": World.configMap("a", "1"), "b.yaml": World.configMap("b", "1")])
+        try await world.run { running in
+            try await running.put(world.application())
+            try await running.wait("both objects") {
+                let a = await running.value(of: "a")
+                let b = await running.value(of: "b")
+                return a != nil && b != nil
+            }
+            for text in ["hello world\n", "data: {v: '1'}\n", "Kind: ConfigMap\napiVersion: v1\nmetadata: {name: b}\n"] {
+                try world.commit(["a.yaml": World.configMap("a", text.contains("hello") ? "2" : "3"), "b.yaml": text])
+                try await running.refresh()
+                #expect(await running.value(of: "b") == "1", "\(text)")
+                #expect(await running.value(of: "a") == "1", "\(text)")
+            }
+            try world.commit(["b.yaml": nil])
+            try await running.refresh()
+            try await running.wait("the prune") { await running.value(of: "b") == nil }
+            #expect(await running.value(of: "a") == "3")
+        }
+        try await world.verify()
+    }
+
     @Test("a listing that fails never leads to a prune")
     func unknownIsNotAbsent() async throws {
         let world = try World()
