@@ -60,7 +60,9 @@ struct Rendering: Sendable {
             return
         }
         let lost = Dictionary(grouping: before.origins, by: \.value.file).filter { ignored.contains($0.key) }
-        guard let file = lost.keys.min(), let key = lost[file]?.map(\.key).min(by: { "\($0)" < "\($1)" }) else { return }
+        guard let file = lost.keys.min(), let key = lost[file]?.map(\.key).min(by: { "\($0)" < "\($1)" }) else {
+            return
+        }
         throw Failure(
             "manifest.lost",
             "\(file) held \(key) in the deployed commit \(deployed.short) and holds no manifest any more",

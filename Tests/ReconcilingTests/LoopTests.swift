@@ -89,7 +89,8 @@ struct LoopTests {
                 let b = await running.value(of: "b")
                 return a != nil && b != nil
             }
-            for text in ["hello world\n", "data: {v: '1'}\n", "Kind: ConfigMap\napiVersion: v1\nmetadata: {name: b}\n"] {
+            for text in ["hello world\n", "data: {v: '1'}\n", "Kind: ConfigMap\napiVersion: v1\nmetadata: {name: b}\n"]
+            {
                 try world.commit(["a.yaml": World.configMap("a", text.contains("hello") ? "2" : "3"), "b.yaml": text])
                 try await running.refresh()
                 #expect(await running.value(of: "b") == "1", "\(text)")

@@ -30,7 +30,8 @@ struct ErrorCodeTests {
     @Test("every failure that is made by a literal has an area that the list knows")
     func known() throws {
         let made = try Self.sourceFiles().flatMap { path in
-            try Self.matches(of: #/(?:Failure|Problem|CommandError)\(\s*(?:\.\w+,\s*)?"([a-z]+\.[a-z0-9-]+)"/#, in: path)
+            try Self.matches(
+                of: #/(?:Failure|Problem|CommandError)\(\s*(?:\.\w+,\s*)?"([a-z]+\.[a-z0-9-]+)"/#, in: path)
         }
         #expect(made.count > 50)
         #expect(made.filter { !Self.areas.contains($0.prefix { $0 != "." }) } == [])
