@@ -61,14 +61,14 @@ test-python: setup-test
 	SHIPLOG_BIN=$(abspath $(DEBUG)) PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m pytest -q Tests $(PYTEST_FLAGS)
 
 verify: setup ## fail on warnings, on sources that are not formatted, and on a schema/ that is not what the code makes
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests migrations
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks migrations
 	swift build --build-tests
 	$(MAKE) schema
 	@if [ -n "$$(git status --porcelain -- schema)" ]; then \
 	  echo "schema/ is not what the code makes of it:" >&2; git --no-pager diff --stat -- schema >&2; exit 1; fi
 
 format: ## format the Swift sources
-	swift format --in-place --recursive --parallel Package.swift Sources Tests migrations
+	swift format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks migrations
 
 schema: setup ## regenerate schema/ from the migrations
 	swift build --build-tests
