@@ -56,12 +56,17 @@ let package = Package(
         target("GitSource", ["Shiplog", "CLibgit2", log]),
         target("Manifests", ["Shiplog", "CYAML", crypto, log]),
         target("KubernetesAPI", ["Shiplog", "Manifests", "CCurl", log]),
+        // The tree over the log and its proofs: pure but for SHA-256 and signatures.
+        target("TransparencyLog", ["Shiplog", crypto]),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
             resources: [.embedInCode("0001_ledger.sql")], swiftSettings: swiftSettings),
         target(
             "LedgerStore",
-            ["Shiplog", "Migrations", "CZlib", crypto, log, .product(name: "GRDB", package: "GRDB.swift")]),
+            [
+                "Shiplog", "TransparencyLog", "Migrations", "CZlib", crypto, log,
+                .product(name: "GRDB", package: "GRDB.swift")
+            ]),
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
         target(
             "HTTPAPI",
@@ -83,9 +88,8 @@ let package = Package(
         .executableTarget(
             name: "ShiplogCommand",
             dependencies: [
-                "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI",
-                "Sandbox",
-                log,
+                "Shiplog", "TransparencyLog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling",
+                "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -104,6 +108,7 @@ let package = Package(
             name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore", "GitSource"],
             swiftSettings: swiftSettings),
         tests(of: "Shiplog", [], exclude: ["Cases"]),
+        tests(of: "TransparencyLog", ["Shiplog", crypto]),
         tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
@@ -118,7 +123,9 @@ let package = Package(
         tests(
             of: "ShiplogCommand",
             ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-        tests(of: "LedgerStore", ["Shiplog", "ShiplogTesting", "GitSource"], exclude: ["Golden"]),
+        tests(
+            of: "LedgerStore", ["Shiplog", "ShiplogTesting", "TransparencyLog", "GitSource", crypto],
+            exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]
 )

@@ -1,5 +1,6 @@
 public import Shiplog
 import Synchronization
+public import TransparencyLog
 
 /// What checking a whole ledger found.
 public struct VerificationReport: Sendable, Hashable, CustomStringConvertible {
@@ -25,6 +26,8 @@ public struct VerificationReport: Sendable, Hashable, CustomStringConvertible {
     public let blobs: Int64
     /// Bytes of blobs, decompressed.
     public let blobBytes: Int64
+    /// The tree over all entries; nil when leaves are missing.
+    public let treeHead: TreeHead?
     /// At most 100: bad rows by sequence, what is bad without being a row's, then what may follow from those.
     public let findings: [Finding]
     /// How many there were in all.
@@ -70,6 +73,7 @@ final class Findings: Sendable {
         var bodies: Int64 = 0
         var blobs: Int64 = 0
         var blobBytes: Int64 = 0
+        var tree: TreeHead?
     }
 
     private let state = Mutex(State())
@@ -105,11 +109,17 @@ final class Findings: Sendable {
 
     var rows: Int64 { state.withLock { $0.rows } }
 
+    var tree: TreeHead? {
+        get { state.withLock { $0.tree } }
+        set { state.withLock { $0.tree = newValue } }
+    }
+
     var report: VerificationReport {
         state.withLock { state in
             VerificationReport(
                 rows: state.rows, entryBytes: state.bytes, bodies: state.bodies, blobs: state.blobs,
-                blobBytes: state.blobBytes, findings: Self.sorted(state.kept).map(\.finding), findingCount: state.count,
+                blobBytes: state.blobBytes, treeHead: state.tree, findings: Self.sorted(state.kept).map(\.finding),
+                findingCount: state.count,
                 notes: state.notes)
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 public import Shiplog
+public import TransparencyLog
 
 extension Ledger {
     /// Checks everything a ledger holds, in one pass on two cores, beside a running server or without one: every row's
@@ -8,12 +9,13 @@ extension Ledger {
     /// attempts, applications, inventory and tokens are what the events say.
     ///
     /// - Parameters:
+    ///   - extending: a head that somebody kept: the log must still begin with exactly those entries.
     ///   - structure: also SQLite's `integrity_check`, which compares every index with its table. Without it only the
     ///     pages' structure is checked.
     ///   - progress: called now and then, from any thread.
     /// - Throws: what keeps it from being read at all; what it finds is in the report.
     public static func verify(
-        _ directory: DataDirectory, structure: Bool = true,
+        _ directory: DataDirectory, extending: TreeHead? = nil, structure: Bool = true,
         progress: @escaping @Sendable (VerificationProgress) -> Void = { _ in }
     ) async throws(Failure) -> VerificationReport {
         guard FileSystem.exists(directory.ledger) else {
@@ -27,7 +29,8 @@ extension Ledger {
             // One snapshot for all that depends on state; rows of the log below its head never change.
             let snapshot = try pool.makeSnapshot()
             let verifier = Verifier(
-                keys: try? LedgerKeys.load(from: directory, create: false), findings: Findings(), progress: progress)
+                keys: try? LedgerKeys.load(from: directory, create: false), extending: extending, findings: Findings(),
+                progress: progress)
             try await snapshot.read { db in
                 guard try Schema.check(db) == Schema.newest else {
                     throw Failure(
@@ -47,6 +50,7 @@ extension Ledger {
 /// One run of `Ledger.verify`.
 struct Verifier: Sendable {
     let keys: LedgerKeys?
+    let extending: TreeHead?
     let findings: Findings
     let progress: @Sendable (VerificationProgress) -> Void
 
@@ -59,7 +63,7 @@ struct Verifier: Sendable {
             try log(db, (middle + 1)...max(middle + 1, head), of: head, isEmpty: head == middle)
         }
         let (left, right) = try await (first, second)
-        join(left, right)
+        join(left, right, head: head)
         let stateful = left.stateful + right.stateful
         let repeated = left.repeated.merging(right.repeated) { first, _ in first }
         async let blobs: Void = pool.read { db in try self.blobs(db) }
@@ -102,11 +106,32 @@ struct Verifier: Sendable {
         progress(VerificationProgress(phase: .structure, done: 1, total: 1))
     }
 
-    /// The two halves of the log meet: the clock goes on, nothing is missing between.
-    private func join(_ left: LogPart, _ right: LogPart) {
+    /// The two halves of the log meet: the clock goes on, nothing is missing between, and one tree stands over both.
+    private func join(_ left: LogPart, _ right: LogPart, head: Int64) {
         if let last = left.lastRecordedAt, let first = right.firstRecordedAt, first.time < last.time {
             findings.add(first.sequence, "was recorded before the row in front of it")
         }
+        findings.tree = Self.joined(left.tree, right.tree).flatMap { $0.size == head ? $0 : nil }
+        guard let extending else { return }
+        guard extending.size <= head else {
+            return findings.add(
+                head + 1, "is missing: the tree head that was given has \(extending.size) entries, the ledger \(head)")
+        }
+        let earlier =
+            extending.size == 0
+            ? TreeHead(size: 0, root: .empty)
+            : left.earlier?.head ?? right.earlier.flatMap { Self.joined(left.tree, $0) }
+        if earlier != extending {
+            findings.add(
+                nil, "the first \(extending.size) entries are not those of the tree head that was given")
+        }
+    }
+
+    private static func joined(_ left: MerkleRange, _ right: MerkleRange) -> TreeHead? {
+        var whole = left
+        // An empty second half begins at 1 whatever the first holds.
+        if right.end > right.begin, !whole.append(right) { return nil }
+        return whole.head
     }
 
     /// What unchanged reconciles say they repeat: a revision of the same application that repeats none.

@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import GRDB
 import Shiplog
+import TransparencyLog
 
 /// What one part of the log leaves for the checks that come after it.
 struct LogPart: Sendable {
@@ -11,12 +12,18 @@ struct LogPart: Sendable {
     var repeated: [Int64: (application: String, by: Int64)] = [:]
     var firstRecordedAt: (sequence: Int64, time: Int64)?
     var lastRecordedAt: (sequence: Int64, time: Int64)?
+    /// The tree over this part; it ends early where a leaf is missing.
+    var tree: MerkleRange
+    /// The same, as it was after the entries of an earlier tree head.
+    var earlier: MerkleRange?
+
+    init(from first: Int64) { tree = MerkleRange(from: first - 1) }
 }
 
 extension Verifier {
     /// Walks leaf, revision, event and body side by side, each once and in order.
     func log(_ db: Database, _ range: ClosedRange<Int64>, of total: Int64, isEmpty: Bool) throws -> LogPart {
-        var part = LogPart()
+        var part = LogPart(from: isEmpty ? 1 : range.lowerBound)
         guard !isEmpty else { return part }
         var walk = try LogWalk(db, range)
         let folds = try Folds(db)
@@ -41,6 +48,10 @@ extension Verifier {
                     next = there
                     continue
                 }
+            }
+            if part.tree.end == sequence - 1, let leaf = hash.flatMap({ MerkleHash(bytes: $0) }) {
+                part.tree.append(leaf)
+                if sequence == extending?.size { part.earlier = part.tree }
             }
             var scan: Scan?
             var found = 0

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LedgerStore
 import Shiplog
+import TransparencyLog
 
 /// `shiplog ledger`.
 struct LedgerCommand: ParsableCommand {
@@ -35,19 +36,30 @@ struct LedgerVerifyCommand: ClientCommand {
             Examples:
               shiplog ledger verify
               shiplog ledger verify --data /var/lib/shiplog -o json
+              shiplog ledger verify --extends 48211:mpd…=      the tree head that an earlier run printed
 
+            A tree head that is kept elsewhere makes history that was changed afterwards visible, whoever changed it.
             Exit 0 when the ledger is sound, 8 when it is not; the first bad row is named.
             """)
+
+    @Option(
+        help: ArgumentHelp(
+            "A tree head of an earlier time: the ledger must still begin with exactly those entries.",
+            valueName: "size:root"))
+    var extends: String?
 
     @OptionGroup var data: DataOption
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
         let out = output.out
+        let kept = try extends.map { text throws(CommandError) in
+            do throws(Failure) { return try TreeHead(text) } catch { throw CommandError(.usage, error) }
+        }
         let progress = ProgressLine(isOn: Talk.isTerminal && out.format == .table)
         let report: VerificationReport
         do throws(Failure) {
-            report = try await Ledger.verify(try data.directory()) { progress.show($0) }
+            report = try await Ledger.verify(try data.directory(), extending: kept) { progress.show($0) }
         } catch {
             progress.clear()
             throw error.code == "ledger.corrupt" ? CommandError(.integrity, error) : CommandError(.of(error), error)
@@ -66,14 +78,17 @@ struct LedgerVerifyCommand: ClientCommand {
     static func text(_ report: VerificationReport) -> String {
         var text = ""
         for note in report.notes { text += "note: " + Terminal.harmless(note) + "\n" }
-        if report.isSound { return text + "\(report)\n" }
+        if report.isSound {
+            return text + "\(report)\n" + (report.treeHead.map { "tree head: \($0)\n" } ?? "")
+        }
         for finding in report.findings { text += Terminal.harmless("\(finding)") + "\n" }
         let more = report.findingCount - Int64(report.findings.count)
         return text + (more > 0 ? "and \(more) more\n" : "")
     }
 
     static func document(_ report: VerificationReport) -> JSON {
-        [
+        .members([
+            "treeHead": report.treeHead.map { .string($0.description) },
             "sound": .bool(report.isSound), "rows": .integer(report.rows), "entryBytes": .integer(report.entryBytes),
             "bodies": .integer(report.bodies), "blobs": .integer(report.blobs), "blobBytes": .integer(report.blobBytes),
             "findingCount": .integer(report.findingCount), "notes": .array(report.notes.map { .string($0) }),
@@ -83,7 +98,7 @@ struct LedgerVerifyCommand: ClientCommand {
                         "sequence": $0.sequence.map { .integer($0.value) }, "message": .string($0.message)
                     ])
                 })
-        ]
+        ])
     }
 }
 

@@ -430,6 +430,13 @@ def test_the_ledger_is_verified_beside_the_running_server(shiplog):
     assert "sound" in shiplog.run("ledger", "verify", "--data", shiplog.data).stdout
     report = shiplog.json("ledger", "verify", "--data", shiplog.data)
     assert report["sound"] is True and report["rows"] > 20
+    # A head from before holds, one that differs in a digit or is longer than the ledger does not.
+    head = report["treeHead"]
+    assert "sound" in shiplog.run("ledger", "verify", "--data", shiplog.data, "--extends", head).stdout
+    size, root = head.split(":")
+    for other in (f"{int(size) - 1}:{root}", f"{int(size) + 10 ** 9}:{root}"):
+        shiplog.run("ledger", "verify", "--data", shiplog.data, "--extends", other, code=8)
+    shiplog.run("ledger", "verify", "--data", shiplog.data, "--extends", size, code=64)
     assert shiplog.json("ledger", "stats", "--data", shiplog.data)["rows"] >= report["rows"]
     shiplog.run("ledger", "stats", "--data", shiplog.data)
 

@@ -10,7 +10,8 @@ struct HouseTests {
         "GitSource": ["Shiplog", "CLibgit2"],
         "Manifests": ["Shiplog", "CYAML", "Crypto"],
         "KubernetesAPI": ["Shiplog", "Manifests", "CCurl"],
-        "LedgerStore": ["Shiplog", "Migrations", "GRDB", "Crypto", "CZlib"],
+        "TransparencyLog": ["Shiplog", "Crypto"],
+        "LedgerStore": ["Shiplog", "TransparencyLog", "Migrations", "GRDB", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
         "HTTPAPI": [
             "Shiplog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS", "HummingbirdCore",
@@ -18,8 +19,8 @@ struct HouseTests {
         ],
         "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
         "ShiplogCommand": [
-            "Shiplog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling", "HTTPAPI", "Sandbox",
-            "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+            "Shiplog", "TransparencyLog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling",
+            "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]
