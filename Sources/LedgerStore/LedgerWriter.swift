@@ -4,8 +4,9 @@ import Synchronization
 
 /// The one writer: appends queue up while a transaction is being made durable, and the next transaction takes them all.
 ///
-/// It runs on its connection's own serial queue, never on a caller's task: cancelling a caller cancels nothing. Each
-/// append has a savepoint, so that one which fails takes no other with it. Callers go on when their row is durable.
+/// It runs on its connection's own serial queue, never on a caller's task: cancelling a caller cancels nothing. One append
+/// that fails takes no other with it: its group is undone and written again with a savepoint each. Callers go on when
+/// their row is durable.
 final class LedgerWriter: Sendable {
     enum Use: Sendable {
         case ordinary
@@ -216,7 +217,15 @@ final class LedgerWriter: Sendable {
         case fatal(Failure)
     }
 
+    /// A savepoint costs each append a copy of every page it touches, and hardly any append fails: a group goes without
+    /// them first, and once more with them when one of its appends is refused.
     private func transact(_ group: [Job], _ db: Database) -> End {
+        attempt(group, db, apart: false) ?? attempt(group, db, apart: true) ?? .done
+    }
+
+    /// - Parameter apart: each append has a savepoint of its own.
+    /// - Returns: nil when an append was refused that had none: nothing was written then, nobody answered.
+    private func attempt(_ group: [Job], _ db: Database, apart: Bool) -> End? {
         let start = shared.withLock(\.end)
         let transaction = WriteTransaction(db, end: start, now: now())
         var answers: [@Sendable () -> Void] = []
@@ -225,15 +234,19 @@ final class LedgerWriter: Sendable {
             try transaction.run("BEGIN IMMEDIATE")
             for job in group {
                 let before = transaction.end
-                try transaction.run("SAVEPOINT append")
+                if apart { try transaction.run("SAVEPOINT append") }
                 do {
                     let answer = try job.write(transaction)
-                    try transaction.run("RELEASE append")
+                    if apart { try transaction.run("RELEASE append") }
                     answers.append(answer)
                     written += 1
                 } catch {
                     // What concerns the file ends the group; what concerns this row ends this row.
                     if let trouble = WriterSpace.trouble(error, inTransaction: db.isInsideTransaction) { throw trouble }
+                    guard apart else {
+                        try transaction.run("ROLLBACK")
+                        return nil
+                    }
                     let failure = WriterSpace.refusal(error)
                     try transaction.run("ROLLBACK TO append")
                     try transaction.run("RELEASE append")
