@@ -81,8 +81,10 @@ conformance: setup ## the same scenarios against your own cluster: make conforma
 
 bench: setup ## measure, as ratios against a peer in the same run (BENCH_ROWS="10000 1000000 10000000" for more history)
 	swift build -c release --product Benchmark
+	swift build -c release --product shiplog
 	@if [ ! -x $(BENCH_VENV)/bin/python ]; then \
-	  $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; python3 -m venv $(BENCH_VENV); \
+	  $(SUDO) apt-get update -qq; $(SUDO) apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+	  python3 -m venv $(BENCH_VENV); \
 	  $(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r Benchmarks/requirements.txt; \
 	fi
 	@PATH="$(abspath $(BENCH_VENV))/bin:$$PATH" $(BENCH_VENV)/bin/python Benchmarks/run.py .build/release/Benchmark $(BENCH_ROWS)

@@ -21,10 +21,9 @@ def main() -> int:
         for name in (["ledger"], ["poll"], ["history", *rows]):
             subprocess.run([benchmark, *name], check=True)
         shiplog = Path(benchmark).with_name("shiplog")
-        if shiplog.exists():
-            subprocess.run([sys.executable, HERE / "sync_peer.py", shiplog], check=True)
-        else:
-            print("sync: build the program too (make build) to compare with kubectl")
+        if not shiplog.exists():
+            sys.exit("sync: build the program too (make build) to compare with kubectl")
+        subprocess.run([sys.executable, HERE / "sync_peer.py", shiplog], check=True)
     return 0
 
 

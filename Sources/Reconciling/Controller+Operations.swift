@@ -20,7 +20,9 @@ extension Controller {
             case .sync(let request): prepared = try await prepare(request, application, operation, memory: &memory)
             case .rollback(let request): prepared = try await prepare(request, application, operation, memory: &memory)
             }
-            if let blocker = prepared.comparison.plan.blockers.first { throw blocker }
+            // Planned in full before the first write: what cannot be done, and what cannot be known.
+            let plan = prepared.comparison.plan
+            if let failure = plan.blockers.first ?? plan.firstUnknown { throw failure }
             let (sequence, _, outcome) = try await reconciler.carryOut(
                 prepared.goal, prepared.comparison.plan, application, prepared.connection, memory: &memory,
                 onAttempt: { [board] attempt in
@@ -66,9 +68,11 @@ extension Controller {
         let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)
         let options = OperationOptions(
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
-            dryRun: request.dryRun, replace: request.replace, confirmDestructive: true)
+            dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive)
         let connection = try await connections.connect(application)
-        let policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        var policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        // A sync prunes what Git no longer has, as Argo CD does; only a rollback wants the word of confirmation.
+        policy.confirmDestructive = true
         let comparison = try await reconciler.compare(desired, unpinned, connection, policy, memory: &memory)
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,

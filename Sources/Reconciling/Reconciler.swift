@@ -53,7 +53,10 @@ struct Reconciler: Sendable {
             // Letting a pin go changes the application: go on with what the ledger says now.
             let application = try await ledger.application(uid: application.uid) ?? application
             let connection = try await connections.connect(application)
-            let policy = policy(for: application, prune: application.application.syncPolicy.automated?.prune ?? false)
+            let asked = try await rollbackOptions(of: application)
+            let policy = policy(
+                for: application, prune: asked?.prune ?? application.application.syncPolicy.automated?.prune ?? false,
+                options: asked)
             let comparison = try await compare(desired, application, connection, policy, memory: &memory)
             update(&outcome.status, with: comparison, desired: desired, application, memory: memory)
             try await tellHealth(comparison, application, memory: &memory)
@@ -62,7 +65,7 @@ struct Reconciler: Sendable {
             case .act(let why, let retry):
                 let goal = Goal(
                     kind: .sync, cause: why, actor: .controller, desired: desired,
-                    options: OperationOptions(prune: policy.prune), retry: retry, startedAt: startedAt)
+                    options: asked ?? OperationOptions(prune: policy.prune), retry: retry, startedAt: startedAt)
                 let (sequence, failure, _) = try await carryOut(
                     goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
                 outcome.recorded = sequence
@@ -96,6 +99,22 @@ struct Reconciler: Sendable {
                 applications: [application.uid], kinds: [.sync, .rollback], outcomes: ["succeeded"], limit: 1))
         if let stored = newest.items.first { memory.deployed = Self.deployed(stored.revision, stored.sequence) }
         memory.isLoaded = true
+    }
+
+    /// How the rollback that pins an application was asked for: what its person chose to keep, or did not confirm, is not
+    /// pruned by the next look either, and a retry may replace what the rollback might. nil when no rollback pins it.
+    func rollbackOptions(of application: RegisteredApplication) async throws(Failure) -> OperationOptions? {
+        guard let pin = application.pin else { return nil }
+        let newest = try await ledger.revisions(
+            RevisionQuery(applications: [application.uid], kinds: [.rollback], limit: 1))
+        guard let rollback = newest.items.first?.revision, rollback.rolledBackTo == pin.target,
+            rollback.desired == pin.desired
+        else { return nil }
+        var options = OperationOptions(
+            prune: rollback.options.prune, replace: rollback.options.replace,
+            confirmDestructive: rollback.options.confirmDestructive)
+        options.keepSecrets = rollback.options.keepSecrets
+        return options
     }
 
     /// The manifests that should be there: the pinned ones, or those of the target revision.

@@ -101,6 +101,59 @@ struct RollbackTests {
         try await world.verify()
     }
 
+    @Test("what a rollback was told not to prune stays, however often the loop looks, until the pin is let go")
+    func keptLeftover() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            try world.commit(["a.yaml": World.configMap("a", "1")], message: "one")
+            try await running.put(world.application())
+            try await running.wait("version 1") { await running.value(of: "a") == "1" }
+            try await healthy(running)
+            try world.commit(
+                ["a.yaml": World.configMap("a", "2"), "b.yaml": World.configMap("b", "2")], message: "two")
+            try await running.refresh()
+            try await running.wait("version 2") { await running.value(of: "b") == "2" }
+            try await healthy(running)
+            let operation = try await running.rollback(
+                "app", RollbackRequest(target: .lastGood, prune: false, reason: "keep b"))
+            #expect(operation.outcome == "succeeded", "\(operation)")
+            for _ in 0..<3 { try await running.refresh() }
+            #expect(await running.value(of: "a") == "1")
+            #expect(await running.value(of: "b") == "2")
+            // Drift is healed under the pin all the same, and that sync prunes nothing either.
+            await world.cluster.edit(running.key("a")) { $0.set("by hand", at: "data", "value") }
+            try await running.wait("the heal") { await running.value(of: "a") == "1" }
+            #expect(await running.value(of: "b") == "2")
+            let heal = try #require(try await running.revisions([.sync]).first)
+            #expect(heal.revision.options.prune == false)
+            // A new commit lets go: from then on the application's own setting holds again.
+            try world.commit(["a.yaml": World.configMap("a", "3"), "b.yaml": nil], message: "three")
+            try await running.refresh()
+            try await running.wait("version 3") { await running.value(of: "a") == "3" }
+            try await running.wait("the prune") { await running.value(of: "b") == nil }
+        }
+        try await world.verify()
+    }
+
+    @Test("a rollback writes nothing when a part of the cluster cannot be read")
+    func unknownIsRefusedWhole() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in try await threeVersions(running) }
+        let forbidden = Failure(.clusterForbidden, "no listing for you")
+        for _ in 0..<500 { await world.cluster.fail(.list, .failedNotPersisted(forbidden)) }
+        try await world.run { running in
+            let operation = try await running.rollback("app", RollbackRequest(target: .lastGood, reason: "3 is bad"))
+            #expect(operation.outcome != "succeeded", "\(operation)")
+            #expect(await running.value(of: "a") == "3")
+            #expect(try await running.revisions([.rollback]).filter { $0.revision.attempt != nil }.isEmpty)
+            #expect(try await pinned(running) == nil)
+        }
+        await world.cluster.clearFaults()
+        try await world.verify()
+    }
+
     @Test("until-unpinned waits for a person")
     func untilUnpinned() async throws {
         let world = try World()
