@@ -31,7 +31,7 @@ extension Reconciler {
                 "application": "\(application.name)", "kind": "\(goal.kind.rawValue)",
                 "cause": "\(goal.cause.rawValue)",
                 "sequence": "\(attempt.sequence.value)"
-            ])
+            ].merging(Self.request(of: goal.actor)) { $1 })
         await onAttempt(attempt.sequence)
         return try await finish(attempt, goal, plan, application, connection, memory: &memory)
     }
@@ -105,12 +105,17 @@ extension Reconciler {
         let metadata: Logger.Metadata = [
             "application": "\(application.name)", "sequence": "\(sequence.value)",
             "outcome": "\(revision.outcome.word)", "kind": "\(revision.kind.rawValue)"
-        ]
+        ].merging(Self.request(of: goal.actor)) { $1 }
         if let failure {
             logger.warning("revision recorded", metadata: metadata.merging(["code": "\(failure.code)"]) { $1 })
         } else {
             logger.info("revision recorded", metadata: metadata)
         }
+    }
+
+    /// What joins a line of the loop with the line of the request that set it off.
+    private static func request(of actor: Actor) -> Logger.Metadata {
+        actor.requestID.map { ["request": "\($0)"] } ?? [:]
     }
 
     /// `CreateNamespace=true`: makes the destination's namespace when it is missing. It is not the application's own,

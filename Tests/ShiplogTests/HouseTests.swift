@@ -62,6 +62,17 @@ struct HouseTests {
         }
     }
 
+    @Test("every decision that a source cites is there to be read")
+    func decisionsExist() throws {
+        for file in try Self.swiftFiles(below: "Sources") {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            for match in text.matches(of: #/docs/decisions/[0-9]{4}-[a-z0-9-]+\.md/#) {
+                let path = Self.root.path + "/" + match.output
+                #expect(FileManager.default.fileExists(atPath: path), "\(file.lastPathComponent) cites \(match.output)")
+            }
+        }
+    }
+
     @Test("every folder of Sources is in the table, or a system library")
     func foldersAreKnown() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: Self.root.path + "/Sources")
