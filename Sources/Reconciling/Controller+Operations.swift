@@ -247,7 +247,8 @@ extension Controller {
 
     // MARK: - How operations end without a revision
 
-    func refuse(_ operation: Operation, _ failure: Failure) async {
+    /// - Parameter endsActivity: false when something else goes on for the application.
+    func refuse(_ operation: Operation, _ failure: Failure, endsActivity: Bool = true) async {
         _ = await state.takeRequest(for: operation.id)
         var refused = operation
         refused.state = .refused(failure)
@@ -262,7 +263,7 @@ extension Controller {
         do throws(Failure) { try await ledger.record(event) } catch {
             logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])
         }
-        if let uid = status?.registered.uid { await board.setActivity(.idle, of: uid) }
+        if endsActivity, let uid = status?.registered.uid { await board.setActivity(.idle, of: uid) }
     }
 
     func supersede(_ operation: Operation) async {

@@ -175,9 +175,28 @@ extension Controller {
                 "rollback.reason-missing", "a rollback wants a reason: the ledger keeps it for whoever asks later",
                 remedy: "add --reason TEXT")
         }
+        // What will be refused must not end a sync that runs, nor wait behind it to be told so.
+        if let failure = await refusal(of: request, application) {
+            let operation = operation(.rollback, application, actor)
+            await board.set(operation)
+            await refuse(operation, failure, endsActivity: false)
+            return await board.operation(operation.id) ?? operation
+        }
         let operation = try await submit(.rollback(request), .rollback, application, actor)
         await state.supersede(application.uid, by: operation.id)
         return operation
+    }
+
+    /// What already tells that a rollback cannot be done; the worker that carries it out looks again.
+    private func refusal(of request: RollbackRequest, _ application: RegisteredApplication) async -> Failure? {
+        let deployed = await board.status(application.uid)?.deployed?.desired
+        let current = application.pin?.desired ?? deployed
+        do throws(Failure) {
+            _ = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     private func submit(

@@ -274,6 +274,31 @@ struct RollbackTests {
         try await world.verify()
     }
 
+    @Test("that is refused ends nothing: the sync that runs goes on")
+    func refusedEndsNothing() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            try await threeVersions(running)
+            await world.cluster.fail(.apply, named: "a", .hang)
+            try world.commit(["a.yaml": World.configMap("a", "4")], message: "slow")
+            _ = try await running.controller.refresh("app", hard: false, actor: World.person)
+            try await running.wait("the hanging apply") { await world.cluster.hanging == 1 }
+            let nowhere = try #require(SequenceNumber(99_999))
+            let operation = try await running.rollback(
+                "app", RollbackRequest(target: .sequence(nowhere), reason: "typo"))
+            #expect(operation.failure != nil, "\(operation)")
+            #expect(await world.cluster.hanging == 1)
+            let refusals = try await running.ledger.events(EventQuery(kinds: [.requestRefused]))
+            #expect(refusals.items.first?.event.outcome == "refused")
+            await world.cluster.release()
+            try await running.wait("version 4") { await running.value(of: "a") == "4" }
+            let outcomes = try await running.revisions([.sync]).map(\.revision.outcome.word)
+            #expect(!outcomes.contains("superseded"), "\(outcomes)")
+        }
+        try await world.verify()
+    }
+
     @Test("without a reason, to a failed revision, to a reconcile or to somebody else's: refused by name")
     func refusals() async throws {
         let world = try World()
