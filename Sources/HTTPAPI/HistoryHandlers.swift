@@ -209,7 +209,7 @@ private struct Reach {
             projects = projects.isEmpty ? principal.projectGlobs : projects.filter(principal.projectGlobs.contains)
             return !projects.isEmpty
         }
-        applications = try await call.ledger.applications()
+        applications = try await call.ledger.everyApplication()
             .filter { principal.may(.read, Subject($0.reference)) }.map(\.uid)
         return !applications.isEmpty
     }

@@ -106,6 +106,7 @@ struct Problem: Error {
         "application.exists": .preconditionFailed,
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,
         "cluster.not-configured": .unprocessableContent, "cluster.changed": .conflict,
+        "cluster.immutable": .conflict,
         "cluster.kind-unknown": .unprocessableContent, "cluster.version-not-served": .unprocessableContent,
         "git.authentication": .badGateway, "git.certificate": .badGateway, "git.host-key-unknown": .badGateway,
         "git.failed": .badGateway, "git.library-missing": .internalServerError,

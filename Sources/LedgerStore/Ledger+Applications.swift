@@ -163,6 +163,11 @@ extension Ledger {
         try await select("deleted_by IS NULL ORDER BY name", [])
     }
 
+    /// Those that were deleted too: history is theirs as well.
+    public func everyApplication() async throws(Failure) -> [RegisteredApplication] {
+        try await select("uid > '' ORDER BY uid", [])
+    }
+
     /// The one of that name that is not deleted.
     public func application(named name: String) async throws(Failure) -> RegisteredApplication? {
         try await select("name = ? AND deleted_by IS NULL", [name]).first

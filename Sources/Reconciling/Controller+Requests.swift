@@ -225,9 +225,7 @@ extension Controller {
             throw Failure("operation.none", "nothing is running for \(name)")
         }
         try await ledger.record(
-            Event(
-                .requestRefused, application: application.reference, actor: actor, outcome: "terminated",
-                facts: ["operation": "terminate"]))
+            Event(.operationTerminated, application: application.reference, actor: actor))
     }
 
     // MARK: - Changing applications

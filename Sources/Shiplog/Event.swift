@@ -37,6 +37,8 @@ public struct Event: Sendable, Hashable {
         case pinRejected = "pin.rejected"
         case webhookDelivered = "webhook.delivered"
         case requestRefused = "request.refused"
+        /// A person ended a running sync or rollback.
+        case operationTerminated = "operation.terminated"
         case tokenCreated = "token.created"
         case tokenRevoked = "token.revoked"
         case sessionOpened = "session.opened"

@@ -32,7 +32,7 @@ struct Wiring: Sendable {
         let sandbox: SandboxServer?
         /// A client of whatever `https://kubernetes.default.svc` is.
         let cluster: (any Cluster)?
-        /// The file with the first administrator's token.
+        /// The file with the first administrator's token, or a word on what to do without it.
         let adminToken: String
     }
 
@@ -155,10 +155,15 @@ struct Wiring: Sendable {
         manifestText: { YAML.write($0) })
 
     /// At the first start an administrator's token is made into a file that only the owner can read.
-    /// - Returns: the file's path.
+    /// - Returns: the file's path. Without the file, whether somebody took it away or a crash came in front of it, what to
+    ///   do: it is not made again by itself, for whoever deleted it did so on purpose.
     private static func administrator(_ directory: DataDirectory, _ ledger: Ledger) async throws(Failure) -> String {
         let path = directory.tokens + "/admin"
-        guard try await ledger.tokens().isEmpty else { return path }
+        guard try await ledger.tokens().isEmpty else {
+            if FileManager.default.fileExists(atPath: path) { return path }
+            return "its file is gone; stop the server and run: shiplog token create --name admin --role admin --data "
+                + directory.path
+        }
         let (_, secret) = try await ledger.createToken(
             Token.Draft(name: "admin", role: .admin), actor: .controller)
         try Places.writePrivate(secret.revealed + "\n", to: path)

@@ -131,6 +131,13 @@ import Testing
                 "PUT", api + "/applications/shop-web", ["Content-Type": "application/json"],
                 body: site.document("shop-web", project: "bank").canonicalBytes)
             #expect(move.status == 403)
+            // What was deleted keeps its history for whom it was in reach of, and for nobody else.
+            for name in ["shop-web", "bank-web"] {
+                let gone = try await site.boss.send("DELETE", api + "/applications/" + name + "?cascade=false&reason=old")
+                #expect(gone.status < 300, "\(gone.text)")
+            }
+            let left = try await client.get(api + "/events?kind=application.deleted").json["items"]?.array ?? []
+            #expect(left.map { $0.at("application", "name") } == ["shop-web"])
             // Tokens belong to no project.
             #expect(try await client.get(api + "/tokens").status == 403)
             let token2 = try await client.post(api + "/tokens", ["name": "x", "role": "admin"])

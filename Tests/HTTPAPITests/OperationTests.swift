@@ -40,6 +40,8 @@ import Testing
             let revision = try #require(operation["revision"]?.integer)
             let stored = try await site.boss.get(api + "/revisions/\(revision)").json
             #expect(stored["outcome"] == "superseded" && stored.at("error", "code") != nil)
+            let events = try await site.boss.get(api + "/events?kind=operation.terminated").json["items"]?.array ?? []
+            #expect(events.count == 1 && events.first?.at("application", "name") == "one")
         }
     }
 

@@ -6,7 +6,7 @@ import {listen, start} from "./live.js";
 import {badge, time, person, dayOf, dayTitle, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
 
 const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
-    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "token.created", "token.revoked", "session.opened",
+    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "token.created", "token.revoked", "session.opened",
     "session.closed", "secrets.erased", "server.started", "server.stopped", "ledger.verified", "ledger.exported"];
 
 export async function show({place, values, signal, title}) {
