@@ -133,7 +133,8 @@ import Testing
             #expect(move.status == 403)
             // What was deleted keeps its history for whom it was in reach of, and for nobody else.
             for name in ["shop-web", "bank-web"] {
-                let gone = try await site.boss.send("DELETE", api + "/applications/" + name + "?cascade=false&reason=old")
+                let path = api + "/applications/" + name + "?cascade=false&reason=old"
+                let gone = try await site.boss.send("DELETE", path)
                 #expect(gone.status < 300, "\(gone.text)")
             }
             let left = try await client.get(api + "/events?kind=application.deleted").json["items"]?.array ?? []
