@@ -26,7 +26,8 @@ extension ApplicationStatus {
             ]),
             "targetCommit": targetCommit?.projection, "deployed": deployed?.projection,
             "lastRevision": lastRevision?.projection, "lastOutcome": lastOutcome.map { .string($0) },
-            "activity": .string(activity.rawValue), "conditions": .array(conditions.map(\.projection)),
+            "activity": .string(activity.rawValue), "progress": progress.map { .string($0) },
+            "conditions": .array(conditions.map(\.projection)),
             "pin": registered.pin?.projection, "comparedAt": comparedAt?.projection,
             "changedBy": registered.changedBy.projection, "etag": .string(entityTag)
         ])

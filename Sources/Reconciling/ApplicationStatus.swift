@@ -15,6 +15,8 @@ public struct ApplicationStatus: Sendable, Hashable {
     public var lastOutcome: String?
     /// What is going on: waiting, fetching, comparing, applying.
     public var activity: Activity
+    /// How far a step has come that takes longer than a second: Git's own words of a fetch, or kinds listed.
+    public var progress: String?
     /// What stands in the way; empty when nothing does.
     public var conditions: [Condition]
     public var resources: [ResourceStatus]

@@ -55,6 +55,12 @@ actor ClusterMirror {
         return result
     }
 
+    /// How far the first listing has come; nil when every kind has answered.
+    var progress: String? {
+        let pending = watches.values.count { if case .pending = $0.state { true } else { false } }
+        return pending == 0 ? nil : "listing the cluster: \(watches.count - pending) of \(watches.count) kinds"
+    }
+
     /// Watches these kinds from now on, and waits until each has been listed or could not be.
     func watch(_ kinds: Set<ServedKind>) async {
         for kind in kinds where watches[kind] == nil && kind.verbs.contains("list") && kind.verbs.contains("watch") {

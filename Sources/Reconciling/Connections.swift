@@ -52,6 +52,12 @@ actor Connections {
         return ClusterReference(name: cluster.name, server: cluster.server, uid: identities[cluster.name]?.uid)
     }
 
+    /// How far the first listing of the destination has come; nil when there is none.
+    func progress(for application: RegisteredApplication) async -> String? {
+        guard let cluster = try? cluster(for: application) else { return nil }
+        return await mirrors[cluster.name]?.progress
+    }
+
     func stop() async {
         for mirror in mirrors.values { await mirror.stop() }
         mirrors = [:]

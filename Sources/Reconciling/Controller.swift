@@ -115,6 +115,10 @@ public final class Controller: Sendable {
     /// One application, one worker: first what was left open, then what a person asked for, then a look.
     private func handle(_ item: WorkQueue.Item) async {
         let uid = item.uid
+        async let _: Void = tell(nil, [uid]) { [board, connections] in
+            guard let application = await board.status(uid)?.registered else { return nil }
+            return await connections.progress(for: application)
+        }
         var memory = await state.memory(of: uid)
         if item.reasons.hard { memory.forget() }
         do throws(Failure) {
@@ -226,6 +230,7 @@ public final class Controller: Sendable {
 
     /// Fetches, then wakes the readers either way: an application whose repository cannot be reached has a row that says so.
     func fetch(_ url: RepositoryURL, for uids: [ApplicationUID], _ reasons: WorkQueue.Reasons) async {
+        async let _: Void = tell(.fetching, uids) { [repositories] in repositories.progress(url) }
         do throws(Failure) {
             _ = try await repositories.fetch(url)
             await state.setFetchFailure(nil, of: url.normalized)
@@ -235,6 +240,26 @@ public final class Controller: Sendable {
             logger.warning("fetch failed", metadata: ["repository": "\(url.display)", "code": "\(error.code)"])
         }
         for uid in uids { await queue.put(uid, reasons) }
+    }
+
+    /// Says how far a step has come, once it has taken longer than a second and then each second, until it is cancelled.
+    private func tell(
+        _ activity: ApplicationStatus.Activity?, _ uids: [ApplicationUID],
+        _ progress: @escaping @Sendable () async -> String?
+    ) async {
+        var told: String?
+        var logged: ContinuousClock.Instant?
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            let text = await progress()
+            guard text != told else { continue }
+            told = text
+            for uid in uids { await board.setProgress(text, activity, of: uid) }
+            guard let text, logged.map({ ContinuousClock.now - $0 > .seconds(5) }) ?? true else { continue }
+            logger.info("working", metadata: ["progress": "\(text)"])
+            logged = .now
+        }
+        guard told != nil else { return }
+        for uid in uids { await board.setProgress(nil, of: uid) }
     }
 
     static func notFound(_ name: String) -> Failure {

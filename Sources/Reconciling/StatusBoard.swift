@@ -37,6 +37,18 @@ actor StatusBoard {
         set(status)
     }
 
+    /// - Parameters:
+    ///   - progress: how far a long step has come; nil when it has ended.
+    ///   - activity: the step, where nothing else is said to go on.
+    func setProgress(_ progress: String?, _ activity: ApplicationStatus.Activity? = nil, of uid: ApplicationUID) {
+        guard var status = statuses[uid] else { return }
+        if let activity, status.activity == .idle || status.activity == .queued { status.activity = activity }
+        // Whoever waited for a fetch is looked at next.
+        if progress == nil, status.activity == .fetching { status.activity = .queued }
+        status.progress = progress
+        set(status)
+    }
+
     /// Names of applications whose status changed. A listener that is slow misses some: it gets the newest 256.
     func changes() -> AsyncStream<String> {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(256))

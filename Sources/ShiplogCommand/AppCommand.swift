@@ -117,6 +117,12 @@ struct AppGetCommand: ClientCommand {
         out.show(application) { Self.text(application, out) }
     }
 
+    /// What goes on, with how far it has come when that takes long.
+    static func activity(_ application: JSON) -> String {
+        let progress = application.text("progress")
+        return application.text("activity") + (progress.isEmpty ? "" : ": " + progress)
+    }
+
     static func text(_ application: JSON, _ out: Output) -> String {
         let automated = application["automated"].map { policy in
             let words = ["prune", "selfHeal", "allowEmpty"].filter { policy[$0]?.bool == true }
@@ -130,7 +136,8 @@ struct AppGetCommand: ClientCommand {
             ("Namespace", application.cell("destination", "namespace")),
             ("Sync policy", Cell(automated ?? "manual")), ("Sync", .status(application.text("sync"))),
             ("Health", .status(application.text("health", "status"))),
-            ("Message", application.cell("health", "message")), ("Activity", application.cell("activity")),
+            ("Message", application.cell("health", "message")),
+            ("Activity", Cell(activity(application))),
             ("Target commit", commit(application["targetCommit"])), ("Deployed", deployed(application["deployed"])),
             ("Pinned", pin(application["pin"])),
             ("Last revision", application["lastRevision"]?.integer.map { Cell("#\($0)") }),

@@ -33,18 +33,25 @@ extension Client {
                 Talk.say("\(current.text("kind")) of \(current.text("application")) is \(state)")
             }
             told = state
+            if !quiet { await tellProgress(of: current.text("application")) }
             guard !deadline.isOver else {
                 throw CommandError(
                     .timedOut, "operation.wait-timeout",
                     "the \(current.text("kind")) of \(current.text("application")) is still \(state)",
                     remedy: "it goes on; wait with `shiplog app wait \(current.text("application")) --operation`")
             }
-            current = try await poll(current, deadline: deadline)
+            current = try await poll(current, deadline: deadline, isWatched: !quiet)
         }
     }
 
-    private func poll(_ operation: JSON, deadline: Deadline) async throws -> JSON {
-        let seconds = max(1, deadline.left(atMost: 25_000) / 1000)
+    /// On a terminal: how far a long step has come. Not knowing it is no failure of the command.
+    private func tellProgress(of application: String) async {
+        guard let now = try? await get(Self.application(application)), !now.text("progress").isEmpty else { return }
+        Talk.say(Terminal.harmless(AppGetCommand.activity(now)))
+    }
+
+    private func poll(_ operation: JSON, deadline: Deadline, isWatched: Bool) async throws -> JSON {
+        let seconds = max(1, deadline.left(atMost: isWatched ? 2_000 : 25_000) / 1000)
         do {
             return try await get(
                 "/operations/" + QueryText.encode(operation.text("id")), QueryText([("wait", String(seconds))]),

@@ -104,6 +104,24 @@ struct LoopTests {
         try await world.verify()
     }
 
+    @Test("a first listing that takes long says how far it has come, and is silent when it is done")
+    func progress() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try world.commit(["a.yaml": World.configMap("a", "1")])
+        await world.cluster.fail(.list, .hang)
+        try await world.run { running in
+            try await running.put(world.application())
+            try await running.wait("the progress") {
+                await running.controller.status(of: "app")?.progress == "listing the cluster: 0 of 1 kinds"
+            }
+            await world.cluster.release()
+            try await running.wait("a synced status") { await running.controller.status(of: "app")?.sync == .synced }
+            try await running.wait("silence") { await running.controller.status(of: "app")?.progress == nil }
+        }
+        try await world.verify()
+    }
+
     @Test("a listing that fails never leads to a prune")
     func unknownIsNotAbsent() async throws {
         let world = try World()

@@ -4,7 +4,7 @@ import {h, icon, table, cell, say, dialog} from "./dom.js";
 import {get, ask, post, applicationPath, follow, isSignedIn, mayAct} from "./api.js";
 import {listen, start} from "./live.js";
 import {badge, commit, subject, moment, person, applicationAddress, revisionLink, resourceName, loading, problemPanel, errorPanel,
-    signInAddress, empty} from "./parts.js";
+    signInAddress, empty, activityText} from "./parts.js";
 import {clusterName} from "./applications.js";
 import {timeline} from "./history.js";
 
@@ -82,7 +82,7 @@ function statusCards(application) {
     return h("div.cards",
         card("Sync", h("p.big", badge(application.sync)),
             h("p.sub", out ? out + " of " + resources.length + " resources differ" : resources.length ? resources.length + " resources" : "no resources known"),
-            h("p.sub", application.activity && application.activity !== "idle" ? h("span.activity", icon("progress"), application.activity)
+            h("p.sub", application.activity && application.activity !== "idle" ? h("span.activity", icon("progress"), activityText(application))
                 : application.comparedAt ? ["compared ", moment(application.comparedAt)] : "not compared yet")),
         card("Health", h("p.big", badge(application.health?.status ?? "Unknown")),
             application.health?.message ? h("p.sub", h("bdi", application.health.message)) : null),

@@ -3,7 +3,7 @@
 import {h, icon, table, cell, say} from "./dom.js";
 import {get, query} from "./api.js";
 import {listen, start} from "./live.js";
-import {badge, commit, subject, moment, person, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
+import {badge, commit, subject, moment, person, applicationAddress, revisionLink, filters, empty, loading, problemPanel, activityText} from "./parts.js";
 
 const pageSize = 200;
 
@@ -165,7 +165,7 @@ function rowCells(application) {
             h("a.name", {href: applicationAddress(application.name), data: {row: ""}}, application.name),
             h("div.sub", application.project !== "default" ? [h("bdi", application.project), " · "] : null,
                 h("bdi", application.destination?.namespace || "–"), " on ", h("bdi", clusterName(application.destination)),
-                application.activity && application.activity !== "idle" ? [" · ", h("span.activity", icon("progress"), application.activity)] : null),
+                application.activity && application.activity !== "idle" ? [" · ", h("span.activity", icon("progress"), activityText(application))] : null),
             reasons.length ? h("div.why", application.pin ? icon("pin") : icon("warning"), h("bdi", reasons.slice(0, 2).join("; "))) : null),
         cell("Sync", {class: "tight"}, badge(application.sync), autoWord(application)),
         cell("Health", {class: "tight"}, badge(application.health?.status ?? "Unknown")),

@@ -327,3 +327,8 @@ export function changesTable(caption, changes) {
         cell("Wave", {class: "num"}, String(change.wave ?? 0))));
     return table(caption, ["Action", "Resource", "Message", {title: "Wave", class: "num"}], rows, "changes");
 }
+
+/** What goes on with an application, with how far it has come when that takes long. */
+export function activityText(application) {
+    return application.progress ? application.activity + ": " + application.progress : application.activity;
+}
