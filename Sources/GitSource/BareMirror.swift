@@ -65,6 +65,8 @@ final class BareMirror: Sendable {
         guard exists else { return try await fetch().refs }
         do throws(Failure) {
             let refs = try await read { mirror throws(Failure) in try mirror.refs(mirror.rawRefs()) }
+            // Left by a process that ended in its first clone.
+            if refs.isEmpty { return try await fetch().refs }
             state.withLock { if $0.refs == nil { $0.refs = refs } }
             return refs
         } catch {

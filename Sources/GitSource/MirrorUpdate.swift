@@ -33,11 +33,7 @@ struct MirrorUpdate {
             return try rebuild(error)
         }
         let listing = try list(known: before)
-        if !mirror.exists {
-            try create(fresh)
-            // A first clone that breaks off leaves nothing that looks like a mirror.
-            try MirrorFiles.move(fresh, path, url)
-        }
+        guard mirror.exists else { return try clone(listing) }
         if listing != before {
             do throws(Failure) {
                 try bring(listing, into: path)
@@ -136,6 +132,21 @@ struct MirrorUpdate {
     }
 
     // MARK: Making and making anew
+
+    /// The first clone is made beside its place. Until all of it is there nothing looks like a mirror: who reads meanwhile
+    /// waits for it, instead of finding no branch and HEAD at whatever `git init` wrote.
+    private func clone(_ listing: RawRefs) throws(Failure) -> FetchResult {
+        try create(fresh)
+        try bring(listing, into: fresh)
+        bringSingleCommits(into: fresh)
+        let refs = try mirror.lane.readBlocking(fresh, epoch: 0) { open throws(Failure) in
+            try Self.settle(open, listing)
+            return try open.refs(open.rawRefs())
+        }
+        try mirror.lane.exclusively(fresh) { () throws(Failure) in }
+        try MirrorFiles.move(fresh, path, url)
+        return FetchResult(refs: refs, changed: true)
+    }
 
     private func create(_ directory: String) throws(Failure) {
         MirrorFiles.remove(directory)

@@ -24,6 +24,9 @@ public struct Refs: Sendable, Hashable {
         self.tags = tags
         self.others = others
     }
+
+    /// No branch, no tag and no HEAD: what no server that has anything answers.
+    var isEmpty: Bool { headCommit == nil && branches.isEmpty && tags.isEmpty && others.isEmpty }
 }
 
 /// What a fetch brought.

@@ -28,7 +28,7 @@ enum SystemHandlers {
         } catch {
             checks.append(("ledger-read", error.code.rawValue))
         }
-        checks.append(("ledger-write", call.ledger.failure?.code.rawValue))
+        checks.append(("ledger-write", call.ledger.trouble?.code.rawValue))
         checks.append(("running", call.parts.closing.isClosing ? "the server is stopping" : nil))
         let isReady = checks.allSatisfy { $0.failure == nil }
         let status: HTTPResponse.Status = isReady ? .ok : .serviceUnavailable

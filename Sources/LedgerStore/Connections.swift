@@ -117,6 +117,19 @@ enum Schema {
         return version
     }
 
+    /// Refuses to append where triggers and constraints that guard the log are missing or changed. What was added besides,
+    /// as a replicator does for itself, guards nothing and is `verify`'s to tell.
+    /// - Throws: `ledger.unguarded`.
+    static func checkGuards(_ db: Database) throws {
+        let (found, expected) = (Set(try dump(db)), Set(try expected()))
+        guard let first = expected.subtracting(found).sorted().first else { return }
+        throw Failure(
+            .ledgerUnguarded,
+            "the ledger's schema was changed by another program, in: "
+                + String(first.prefix { $0 != "\n" }.prefix(100)),
+            remedy: "keep a copy of the file, run `shiplog ledger verify`, and restore it from a replica or a backup")
+    }
+
     /// The schema as statements, sorted: what `schema/ledger.sql` holds and `verify` compares.
     static func dump(_ db: Database) throws -> [String] {
         try String.fetchAll(

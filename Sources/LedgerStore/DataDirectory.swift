@@ -33,7 +33,11 @@ public struct DataDirectory: Sendable, Hashable {
     private static func normal(_ path: String) -> String {
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
-        return trimmed.isEmpty ? "." : String(trimmed)
+        // Whole, for it goes to programs that run in folders of their own, and lasts longer than a working directory.
+        if trimmed.hasPrefix("/") { return String(trimmed) }
+        guard let here = getcwd(nil, 0) else { return String(trimmed) }
+        defer { free(here) }
+        return String(cString: here) + "/" + trimmed
     }
 
     /// The SQLite file.

@@ -24,6 +24,13 @@ enum FileSystem {
         return stat(path, &info) == 0 ? Int64(info.st_size) : nil
     }
 
+    /// Takes everybody else's rights to a file and to those that SQLite keeps beside it.
+    static func makePrivate(_ path: String) {
+        for name in [path, path + "-wal", path + "-shm"] where (mode(of: name) ?? 0) & 0o077 != 0 {
+            _ = chmod(name, 0o600)
+        }
+    }
+
     /// Makes a directory that only its owner may enter, unless there is one that nobody else may write to.
     static func makePrivateDirectory(_ path: String) throws(Failure) {
         if mkdir(path, 0o700) == 0 { return }

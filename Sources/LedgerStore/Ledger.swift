@@ -47,13 +47,18 @@ public final class Ledger: Sendable {
         let lock = try directory.lock()
         let recorded = try directory.recordedMode()
         let isNew = !FileSystem.exists(directory.ledger)
+        // The mode is written down once a ledger stands: history that was here and is gone is not begun anew in silence.
+        if recorded != nil, FileSystem.size(of: directory.ledger) ?? 0 == 0 { throw lost(directory) }
         let wanted = mode ?? recorded ?? .clusters
         if let recorded { try check(directory, made: recorded, for: wanted) }
         let keys = try LedgerKeys.load(from: directory, create: isNew)
         do {
+            // SQLite gives its own files the mode of this one.
+            if isNew { try FileSystem.create(directory.ledger, []) } else { FileSystem.makePrivate(directory.ledger) }
             let connection = try Connections.writer(directory.ledger, checkpointPages: options.checkpointPages)
             let opening = try await connection.writeWithoutTransaction { db in
                 try Schema.migrate(db)
+                try Schema.checkGuards(db)
                 return try Opening(db, identify: (wanted, now()), keys)
             }
             // Without the file and without a wish, the ledger itself says what it is for.
@@ -83,6 +88,7 @@ public final class Ledger: Sendable {
             let readers = try Connections.readers(directory.ledger, count: options.readers)
             let opening = try await readers.read { db in
                 let version = try Schema.check(db)
+                guard version > 0 else { throw Failure.corrupt("ledger.sqlite is empty") }
                 guard version == Schema.newest else {
                     throw Failure(
                         .ledgerOlderSchema,
@@ -96,6 +102,12 @@ public final class Ledger: Sendable {
         } catch {
             throw Connections.failure(error, "opening the ledger")
         }
+    }
+
+    private static func lost(_ directory: DataDirectory) -> Failure {
+        Failure(
+            .ledgerLost, "the ledger that \(directory.path) was made for is gone: ledger.sqlite is missing or empty",
+            remedy: "restore it from a replica or a backup; for a new one name another directory with --data")
     }
 
     private static func check(_ directory: DataDirectory, made: Mode, for wanted: Mode) throws(Failure) {
@@ -138,6 +150,9 @@ public final class Ledger: Sendable {
 
     /// Why nothing can be written any more, once a write has failed for good.
     public var failure: Failure? { openWriter?.failure }
+
+    /// What keeps something new from being written now: a failure for good, or a disk that is full.
+    public var trouble: Failure? { openWriter.flatMap { $0.failure ?? ($0.isFull ? WriterSpace.failure : nil) } }
 
     // MARK: For the other parts
 

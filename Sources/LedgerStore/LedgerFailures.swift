@@ -8,6 +8,10 @@ extension Failure.Code {
     public static let ledgerClosed: Self = "ledger.closed"
     public static let ledgerReadOnly: Self = "ledger.read-only"
     public static let ledgerMissing: Self = "ledger.missing"
+    /// A ledger stood here once.
+    public static let ledgerLost: Self = "ledger.lost"
+    /// Triggers or constraints are not what this version makes.
+    public static let ledgerUnguarded: Self = "ledger.unguarded"
     /// The file is no ledger, or a row cannot be what a ledger wrote.
     public static let ledgerCorrupt: Self = "ledger.corrupt"
     public static let ledgerNewerSchema: Self = "ledger.newer-schema"

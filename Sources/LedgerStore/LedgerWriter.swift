@@ -88,6 +88,7 @@ final class LedgerWriter: Sendable {
     var end: LogEnd { shared.withLock(\.end) }
     var metrics: Ledger.CommitMetrics { shared.withLock(\.metrics) }
     var failure: Failure? { shared.withLock(\.failure) }
+    var isFull: Bool { space.isFull }
 
     /// Refuses what comes from now on, and returns when what was queued is durable.
     func close() async {

@@ -32,7 +32,9 @@ extension Ledger {
                 keys: try? LedgerKeys.load(from: directory, create: false), extending: extending, findings: Findings(),
                 progress: progress)
             try await snapshot.read { db in
-                guard try Schema.check(db) == Schema.newest else {
+                let version = try Schema.check(db)
+                guard version > 0 else { throw Failure.corrupt("ledger.sqlite is empty") }
+                guard version == Schema.newest else {
                     throw Failure(
                         .ledgerOlderSchema, "the ledger has an older schema than this version checks",
                         remedy: "start the server once with this version: it brings the ledger up to date")

@@ -32,7 +32,7 @@ struct Rendering {
                 : try YAML.read(file.bytes, file: file.path, limits: limits)
         } catch {
             // As in Argo CD: what cannot be read and holds no manifest by its words belongs to somebody else.
-            guard !looksLikeManifest(file), error.code == .yamlInvalid else { throw error }
+            guard !mayBeManifest(file), error.code == .yamlInvalid else { throw error }
             warnings.append("\(file.path) is no manifest and was ignored: \(error.message)")
             ignored.insert(file.path)
             return
@@ -61,6 +61,14 @@ struct Rendering {
     private func namesManifest(_ json: JSON) -> Bool {
         guard let members = json.object else { return false }
         return members.contains { ["apiversion", "kind", "metadata"].contains($0.key.lowercased()) }
+    }
+
+    /// What cannot be read is somebody's manifest sooner than what can and has no kind: two of its words are enough.
+    private func mayBeManifest(_ file: SourceFile) -> Bool {
+        let isJSON = file.path.hasSuffix(".json")
+        return (isJSON ? ["\"apiVersion\"", "\"kind\""] : ["apiVersion:", "kind:"]).allSatisfy {
+            file.bytes.contains($0)
+        }
     }
 
     private func looksLikeManifest(_ file: SourceFile) -> Bool {

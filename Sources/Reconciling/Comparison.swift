@@ -165,9 +165,12 @@ struct Comparer: Sendable {
     private static func status(_ change: PlannedChange) -> ResourceStatus? {
         let live = change.live
         let health = live.flatMap { Health.assess($0) }
+        // What could not be looked at is not missing.
+        let isUnknown = if case .unknown = change.action { true } else { false }
         return ResourceStatus(
             key: change.key, apiVersion: change.gvk.apiVersion, sync: change.syncStatus,
-            health: live == nil ? .missing : health?.status, message: change.message ?? health?.message,
+            health: isUnknown ? .unknown : live == nil ? .missing : health?.status,
+            message: change.message ?? health?.message,
             requiresPruning: change.requiresPruning)
     }
 }

@@ -175,8 +175,11 @@ public final class Controller: Sendable {
         if await board.status(uid) != nil { await board.set(outcome.status) }
         for refresh in refreshes {
             var done = refresh
-            if let sequence = outcome.recorded ?? outcome.status.lastRevision {
-                let failed = outcome.status.sync == .unknown
+            let failed = outcome.status.sync == .unknown
+            if failed, outcome.recorded == nil, let why = outcome.status.conditions.last {
+                // No row says why: the newest one is of another look.
+                done.state = .refused(Failure(why.code, why.message, remedy: why.remedy))
+            } else if let sequence = outcome.recorded ?? outcome.status.lastRevision {
                 done.state = .finished(revision: sequence, outcome: failed ? "failed" : "succeeded")
             } else {
                 done.state = .refused(

@@ -1,3 +1,4 @@
+import GitSource
 import LedgerStore
 import Logging
 import Shiplog
@@ -69,7 +70,9 @@ extension Reconciler {
             return sequence
         } catch {
             // The ledger itself refuses: nothing may be applied, and the condition says so.
-            status.conditions.append(ApplicationStatus.Condition(error, since: now()))
+            if !status.conditions.contains(where: { $0.code == error.code }) {
+                status.conditions.append(ApplicationStatus.Condition(error, since: now()))
+            }
             logger.error(
                 "the ledger refuses", metadata: ["application": "\(application.name)", "code": "\(error.code)"])
             return nil
@@ -118,7 +121,23 @@ extension Reconciler {
         status.deployed = memory.deployed
         status.resources = comparison.resources
         status.comparedAt = now()
-        status.conditions = comparison.plan.blockers.map { ApplicationStatus.Condition($0, since: now()) }
+        var failures = comparison.plan.blockers
+        if let unknown = comparison.plan.firstUnknown { failures.append(unknown) }
+        failures += (desired.warnings + comparison.plan.warnings).prefix(10).map { Failure("manifest.warning", $0) }
+        // One that goes on keeps its time: a status that stays the same is news to nobody.
+        let before = status.conditions
+        status.conditions = failures.map { failure in
+            before.first { $0.code == failure.code && $0.message == failure.message }
+                ?? ApplicationStatus.Condition(failure, since: now())
+        }
+    }
+
+    /// A pin is enforced with Git gone, but the commit it waits for is never seen then: that must be told.
+    func noteUnseen(_ application: RegisteredApplication, in status: inout ApplicationStatus) async {
+        guard application.pin != nil, let url = try? RepositoryURL(application.application.source.repository),
+            let failure = await state.fetchFailure(of: url.normalized)
+        else { return }
+        status.conditions.append(ApplicationStatus.Condition(failure, since: now()))
     }
 
     /// What a person should see of a decision not to act.

@@ -75,6 +75,7 @@ struct Reconciler: Sendable {
             case .exhausted, .leave: break
             }
             note(decision, comparison, memory, in: &outcome.status)
+            await noteUnseen(application, in: &outcome.status)
             outcome.recorded = try await record(
                 comparison, desired, application, connection, cause: cause, actor: actor, startedAt: startedAt,
                 memory: &memory)

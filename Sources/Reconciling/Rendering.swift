@@ -66,7 +66,7 @@ struct Rendering: Sendable {
         throw Failure(
             "manifest.lost",
             "\(file) held \(key) in the deployed commit \(deployed.short) and holds no manifest any more",
-            remedy: "correct it; if its objects are to go, remove the file")
+            remedy: "correct it; if its objects are to go, remove the file or empty it")
     }
 
     /// Gives every manifest its namespace and its owner's mark.

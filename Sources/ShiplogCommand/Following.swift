@@ -26,6 +26,7 @@ extension Client {
     func follow(_ operation: JSON, deadline: Deadline, quiet: Bool) async throws -> JSON {
         var current = operation
         var told = ""
+        var isReachable = true
         while true {
             let state = current.text("state")
             if state == "finished" || state == "refused" { return current }
@@ -34,13 +35,23 @@ extension Client {
             }
             told = state
             if !quiet { await tellProgress(of: current.text("application")) }
+            if deadline.isOver, !isReachable {
+                throw CommandError(
+                    .unreachable, "http.unreachable",
+                    "\(server) could not be reached any more while the \(current.text("kind")) of "
+                        + "\(current.text("application")) was \(state)",
+                    remedy:
+                        "what became of it is in `shiplog app history \(current.text("application"))`, if it had begun")
+            }
             guard !deadline.isOver else {
                 throw CommandError(
                     .timedOut, "operation.wait-timeout",
                     "the \(current.text("kind")) of \(current.text("application")) is still \(state)",
                     remedy: "it goes on; wait with `shiplog app wait \(current.text("application")) --operation`")
             }
-            current = try await poll(current, deadline: deadline, isWatched: !quiet)
+            let answer = try await poll(current, deadline: deadline, isWatched: !quiet)
+            isReachable = answer != nil
+            current = answer ?? current
         }
     }
 
@@ -50,7 +61,8 @@ extension Client {
         Talk.say(Terminal.harmless(AppGetCommand.activity(now)))
     }
 
-    private func poll(_ operation: JSON, deadline: Deadline, isWatched: Bool) async throws -> JSON {
+    /// - Returns: nil when nobody answered.
+    private func poll(_ operation: JSON, deadline: Deadline, isWatched: Bool) async throws -> JSON? {
         let seconds = max(1, deadline.left(atMost: isWatched ? 2_000 : 25_000) / 1000)
         do {
             return try await get(
@@ -59,7 +71,7 @@ extension Client {
         } catch let failure as Failure where failure.code == "http.unreachable" && !deadline.isOver {
             // The server may be restarting: the operation goes on, or recovery closes it.
             try await Task.sleep(for: .seconds(1))
-            return operation
+            return nil
         } catch let error as CommandError where error.ending == .notFound {
             throw CommandError(
                 .trouble, "operation.lost",
@@ -82,7 +94,11 @@ extension Client {
         let revision = try await get("/revisions/\(sequence)")
         show(revision)
         guard operation.text("outcome") != "succeeded" else { return }
-        let error = revision["error"]
+        // A look that could not see everything ended well by itself: what it could not see is the application's condition.
+        var error = revision["error"]
+        if error == nil, operation.text("kind") == "refresh" {
+            error = try? await get(Self.application(operation.text("application")))["conditions"]?.array?.first
+        }
         throw CommandError(
             .failedOperation,
             Failure(

@@ -45,6 +45,36 @@ struct MirrorTests {
         #expect(try await repositories.fetch(one.origin.url).rebuilt == nil)
     }
 
+    @Test("a mirror without a single reference is no answer: it is fetched first")
+    func emptyMirror() async throws {
+        let fixture = try Fixture()
+        let origin = try fixture.repository()
+        let head = try origin.commit("first", ["a.yaml": "a: 1\n"])
+        try await fixture.repositories().fetch(origin.url)
+        // As a process leaves it that ended between making a mirror and filling it.
+        let mirror = try fixture.mirror()
+        try FileManager.default.removeItem(atPath: mirror)
+        try origin.git("init", "--bare", "--quiet", mirror)
+        #expect(try await fixture.repositories().resolve(origin.url, "HEAD") == head)
+    }
+
+    @Test("whoever reads during the first clone waits for it")
+    func readDuringClone() async throws {
+        let fixture = try Fixture()
+        let origin = try fixture.repository()
+        let head = try origin.commit("first", ["a.yaml": "a: 1\n"])
+        for _ in 0..<10 {
+            let repositories = fixture.repositories()
+            async let fetched = repositories.fetch(origin.url)
+            while true {
+                #expect(try await repositories.resolve(origin.url, "HEAD") == head)
+                if FileManager.default.fileExists(atPath: try fixture.mirror()) { break }
+            }
+            _ = try await fetched
+            try FileManager.default.removeItem(atPath: try fixture.mirror())
+        }
+    }
+
     @Test("a pack that is damaged is noticed by a reader; the next fetch makes the mirror anew")
     func damagedPack() async throws {
         let one = try await situation()

@@ -26,6 +26,56 @@ import Testing
         }
         #expect(try permissions(directory.keys + "/master.key") == 0o600)
         #expect(try permissions(directory.keys + "/redaction.key") == 0o600)
+        #expect(try permissions(directory.ledger) == 0o600)
+    }
+
+    @Test("a relative path is made whole, for it goes to programs that run elsewhere") func relative() throws {
+        let name = "shiplog-relative-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: name) }
+        let directory = try DataDirectory(name)
+        #expect(directory.path == FileManager.default.currentDirectoryPath + "/" + name)
+        #expect(directory.repositories.hasPrefix("/"))
+    }
+
+    @Test("a ledger that is gone or empty is not begun anew in silence", arguments: [true, false])
+    func lost(isEmptied: Bool) async throws {
+        let temporary = try TemporaryDirectory("data")
+        let directory = try DataDirectory(temporary.path + "/data")
+        await (try open(directory, .sandbox)).close()
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: directory.ledger + suffix) }
+        if isEmptied { FileManager.default.createFile(atPath: directory.ledger, contents: Data()) }
+        let failure = await #expect(throws: Failure.self) { try await open(directory, .sandbox) }
+        #expect(failure?.code == "ledger.lost")
+        #expect(FileManager.default.fileExists(atPath: directory.ledger) == isEmptied)
+        guard isEmptied else { return }
+        let found = await #expect(throws: Failure.self) { try await Ledger.verify(directory) }
+        #expect(found?.code == .ledgerCorrupt)
+    }
+
+    @Test("a first start that was cut off before there was a ledger is begun again") func cutOff() async throws {
+        let temporary = try TemporaryDirectory("data")
+        let directory = try DataDirectory(temporary.path + "/data")
+        await (try open(directory, .sandbox)).close()
+        for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "mode"] {
+            try? FileManager.default.removeItem(atPath: directory.path + "/" + name)
+        }
+        FileManager.default.createFile(atPath: directory.ledger, contents: Data())
+        await (try open(directory, .sandbox)).close()
+        #expect(try await Ledger.verify(directory).isSound)
+    }
+
+    @Test("nothing is appended to a ledger whose guards were taken") func unguarded() async throws {
+        let test = try await TestLedger.make()
+        try await test.ledger.record(Event(.serverStarted, actor: .controller))
+        await test.close()
+        try dropTriggers(test, of: "event")
+        let failure = await #expect(throws: Failure.self) { try await open(test.directory, .sandbox) }
+        #expect(failure?.code == "ledger.unguarded")
+        // What somebody added guards nothing: a replicator has tables of its own.
+        let other = try await TestLedger.make()
+        await other.close()
+        try tamper(other, "CREATE TABLE _replica (id INTEGER)")
+        await (try open(other.directory, .sandbox)).close()
     }
 
     @Test("a directory that others may write to is refused") func unsafe() throws {

@@ -125,6 +125,9 @@ struct RollbackTests {
             await world.cluster.edit(running.key("a")) { $0.set("by hand", at: "data", "value") }
             try await running.wait("the heal") { await running.value(of: "a") == "1" }
             #expect(await running.value(of: "b") == "2")
+            try await running.wait("the heal's row") {
+                try await running.revisions([.sync]).first?.revision.cause == .selfHeal
+            }
             let heal = try #require(try await running.revisions([.sync]).first)
             #expect(heal.revision.options.prune == false)
             // A new commit lets go: from then on the application's own setting holds again.

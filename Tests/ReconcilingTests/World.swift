@@ -89,10 +89,13 @@ final class World: Sendable {
     // MARK: - Running
 
     /// Opens the ledger as it is on disk, runs the loop while `body` runs, and closes everything again.
-    func run<Value>(_ body: (Running) async throws -> Value) async throws -> Value {
+    /// - Parameter options: how the ledger is opened, for faults at its commits.
+    func run<Value>(
+        options: Ledger.Options = Ledger.Options(), _ body: (Running) async throws -> Value
+    ) async throws -> Value {
         let data = try DataDirectory(directory + "/data")
         let clock = clock
-        let ledger = try await Ledger.open(data, mode: .sandbox, access: .serve, now: { clock.now })
+        let ledger = try await Ledger.open(data, mode: .sandbox, access: .serve, now: { clock.now }, options: options)
         let repositories = Repositories(directory: data.repositories)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
