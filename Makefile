@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 LIBRARIES := libsqlite3-dev libgit2-dev libcurl4-openssl-dev libyaml-dev zlib1g-dev
-TOOLS := git pkg-config ca-certificates
+TOOLS := git openssh-client pkg-config ca-certificates
 TEST_TOOLS := chromium openssl sqlite3 python3-venv
 RELEASE := .build/release/shiplog
 DEBUG := .build/debug/shiplog

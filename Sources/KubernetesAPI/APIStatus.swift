@@ -86,7 +86,7 @@ struct APIStatus: Sendable, Hashable {
     private var classification: (Failure.Code, String?, Failure.Next) {
         switch code {
         case 401: (.clusterUnauthorized, "check the token or client certificate given for this cluster", .person)
-        case 403: (.clusterForbidden, "grant the verb on this kind to Shiplog's user: docs/clusters.md has the rights it needs", .person)
+        case 403: (.clusterForbidden, "grant the verb on this kind to Shiplog's user: see docs/clusters.md", .person)
         case 404:
             reason == "NotFound" && kind == "namespaces"
                 ? (.clusterNotFound, "create the namespace \(name.tamed(80)), or set CreateNamespace=true", .person)

@@ -11,7 +11,7 @@ enum ApplicationFields {
         "spec": spec,
         // Argo CD's own state; Shiplog keeps its own.
         "status": .ignored,
-        "operation": .ignored
+        "operation": .warned("ask for a sync with `shiplog app sync`")
     ])
 
     static let metadata = Field.map([
@@ -27,7 +27,7 @@ enum ApplicationFields {
         "deletionTimestamp": .ignored,
         "generation": .ignored,
         "managedFields": .ignored,
-        "ownerReferences": .ignored,
+        "ownerReferences": .warned("an application here has no owner that takes it along"),
         "resourceVersion": .ignored,
         "selfLink": .ignored,
         "uid": .ignored

@@ -81,11 +81,26 @@ private struct Reading {
         for name in annotations.keys.sorted() where name.hasPrefix("notifications.argoproj.io/") {
             warnings.append("the annotation \(name) is kept without effect: Shiplog sends no notifications")
         }
+        // It would be looked at and synced although somebody said that it must not be.
+        if annotations["argocd.argoproj.io/skip-reconcile"] == "true" {
+            throw check.failure(
+                check.codes.unsupported, ["metadata", "annotations", "argocd.argoproj.io/skip-reconcile"],
+                "is \"true\", which is not supported yet", remedy: "remove it, and leave out syncPolicy.automated")
+        }
+        for name in annotations.keys.sorted() where name.hasPrefix("argocd.argoproj.io/") {
+            warnings.append("the annotation \(name) is kept without effect")
+        }
+        let finalizers = strings("metadata", "finalizers")
+        for name in finalizers where name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
+            warnings.append(
+                "the finalizer \(name) is kept without effect: `shiplog app delete --cascade` deletes what was deployed"
+            )
+        }
         return Application(
             name: try name(), namespace: text("metadata", "namespace"),
             labels: json.at("metadata", "labels")?.stringMap ?? [:],
             annotations: annotations.filter { $0.key != Self.lastApplied },
-            finalizers: strings("metadata", "finalizers"),
+            finalizers: finalizers,
             project: text("spec", "project").isEmpty ? "default" : text("spec", "project"),
             source: try source(), destination: try destination(), syncPolicy: try syncPolicy(),
             webhooks: try webhooks(), document: Self.withoutSecrets(json))

@@ -63,7 +63,8 @@ struct YAMLEventParser: ~Copyable {
     func failure(
         _ message: String, line: Int, column: Int?, code: Failure.Code = .yamlInvalid, remedy: String? = nil
     ) -> Failure {
-        Failure(code, "\(file):\(line)" + (column.map { ":\($0)" } ?? "") + ": " + message,
+        Failure(
+            code, "\(file):\(line)" + (column.map { ":\($0)" } ?? "") + ": " + message,
             remedy: remedy ?? "correct the file at that place")
     }
 

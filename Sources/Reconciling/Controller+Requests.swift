@@ -286,6 +286,7 @@ extension Controller {
             resources: [], digest: try ledger.digest(of: [Resource]()), source: nil, inputs: nil, warnings: [])
         var policy = reconciler.policy(for: application, prune: true)
         policy.allowEmpty = true
+        policy.isDeletion = true
         let comparison = try await reconciler.compare(nothing, application, connection, policy, memory: &memory)
         if let failure = comparison.plan.firstUnknown {
             throw failure.during("not everything of \(application.name) can be seen, so nothing was deleted")

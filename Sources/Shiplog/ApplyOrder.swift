@@ -123,8 +123,13 @@ enum Hook {
         }
     }
 
-    /// Any value makes it a hook, a misspelt one too: applying it with the rest would be the worse mistake.
-    static func isHook(_ resource: Resource) -> Bool { !words(of: resource).isEmpty }
+    /// Any value makes it a hook, a misspelt one too: applying it with the rest would be the worse mistake. Helm's hooks are
+    /// hooks in plain manifests as well, as with Argo CD; `crd-install` is how old charts say a definition.
+    static func isHook(_ resource: Resource) -> Bool {
+        if !words(of: resource).isEmpty { return true }
+        guard let helm = resource.annotations["helm.sh/hook"] else { return false }
+        return helm.split(separator: ",").contains { $0.contains { $0 != " " } && !$0.hasSuffix("crd-install") }
+    }
 }
 
 extension ApplyOrder {

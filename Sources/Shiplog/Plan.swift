@@ -23,6 +23,9 @@ public struct PlanPolicy: Sendable, Hashable {
     public var leaveReplicasToAutoscaler = false
     /// Argo CD's application-level sync option: everything that is pruned goes last.
     public var pruneLast = false
+    /// Everything goes because the application is deleted with its resources: Argo CD's `Delete` options count then, its
+    /// `Prune` options do not.
+    public var isDeletion = false
 
     public init(owner: ApplicationUID) { self.owner = owner }
 }

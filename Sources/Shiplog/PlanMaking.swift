@@ -1,6 +1,10 @@
 /// Makes one plan.
 struct Planner {
     static let syncOptions = "argocd.argoproj.io/sync-options"
+    /// Options that an object may carry for Argo CD and that would change how it is applied there.
+    static let withoutEffect = [
+        "Replace=true", "Force=true", "ServerSideApply=false", "SkipDryRunOnMissingResource=true", "Validate=false"
+    ]
     static let compareOptions = "argocd.argoproj.io/compare-options"
 
     private let live: [ResourceKey: LiveState]
@@ -22,6 +26,9 @@ struct Planner {
             if Hook.isHook(resource) {
                 warnings.append("\(resource.key) is a hook and is left out: hooks are not run")
                 continue
+            }
+            for option in Self.withoutEffect where resource.hasOption(option, in: Self.syncOptions) {
+                warnings.append("the sync option \(option) of \(resource.key) is kept without effect")
             }
             if self.desired.updateValue(resource, forKey: resource.key) != nil {
                 warnings.append("\(resource.key) stands twice; the last one counts")
@@ -179,8 +186,8 @@ struct Planner {
     }
 
     private func removal(of object: Resource, wipesAll: Bool) -> PlannedAction {
-        if object.hasOption("Prune=false", in: Self.syncOptions) {
-            return .keep(object, why: "no longer desired; its sync option Prune=false keeps it")
+        if let option = keeping(object) {
+            return .keep(object, why: "no longer desired; its sync option \(option) keeps it")
         }
         if object.isBeingDeleted { return .keep(object, why: "no longer desired; it is being deleted already") }
         guard policy.prune else { return .leftover(object, why: "no longer desired; it stays because pruning is off") }
@@ -204,6 +211,14 @@ struct Planner {
                     remedy: "--confirm-destructive"))
         }
         return .prune(object)
+    }
+
+    /// The object's own option that keeps it. A `confirm` keeps it too: nobody can be asked yet, and deleting what wanted
+    /// a word would be the worse mistake.
+    private func keeping(_ object: Resource) -> String? {
+        (policy.isDeletion ? ["Delete=false", "Delete=confirm"] : ["Prune=false", "Prune=confirm"]).first {
+            object.hasOption($0, in: Self.syncOptions)
+        }
     }
 
     /// Something desired that would go together with the object.

@@ -45,6 +45,11 @@ struct DemoCommand: AsyncParsableCommand {
         defer { if data == nil { try? FileManager.default.removeItem(atPath: path) } }
         let directory = try DataDirectory(path)
         let isKept = FileManager.default.fileExists(atPath: directory.ledger)
+        if once, isKept {
+            throw CommandError(
+                .refused, "demo.data-not-empty", "\(path) holds an earlier demo, and its steps are not repeated",
+                remedy: "name an empty directory with --data, or leave it out")
+        }
         let wiring = Wiring(
             configuration: settings, usesSandbox: true, takesNextPort: true, logger: Logger(label: "shiplog"))
         let once = once

@@ -19,10 +19,11 @@ struct DemoTour: Sendable {
     /// - Throws: `demo.step-failed` when a step's outcome or the cluster's state is not what it should be.
     func run() async throws(Failure) {
         try await version1()
-        try await version2()
+        let good = try await version2()
         try await brokenVersion3()
-        try await rollback()
+        try await rollback(to: good)
         try await selfHeal()
+        try await final(good)
         try await timeline()
         try await verify()
     }
@@ -44,12 +45,13 @@ struct DemoTour: Sendable {
         done("Synced and Healthy")
     }
 
-    private func version2() async throws(Failure) {
+    private func version2() async throws(Failure) -> CommitID {
         let commit = try repository.commit("v2", message: "Give everyone a line, and the page a dark theme")
         say("2", "commit \(commit.short) changes the configuration and scales to 3 replicas")
         try await refresh()
         try await expect("v2 is Synced and Healthy") { await isRunning(image: ":v2", commit) }
         done("Synced and Healthy")
+        return commit
     }
 
     private func brokenVersion3() async throws(Failure) {
@@ -64,7 +66,7 @@ struct DemoTour: Sendable {
         done("Synced, but Degraded: \(message)")
     }
 
-    private func rollback() async throws(Failure) {
+    private func rollback(to commit: CommitID) async throws(Failure) {
         let plan = try await running.controller.planRollback(Self.name, RollbackRequest(target: .lastGood))
         let target = plan.target.map { "#\($0.value)" } ?? "none"
         say("4", "rollback to the last good revision, \(target), commit \(plan.source?.commit.id.short ?? "?")")
@@ -75,8 +77,8 @@ struct DemoTour: Sendable {
             case .finished(let sequence, "succeeded") = ended.state
         else { throw Self.failed("the rollback succeeds") }
         guard case .revision(let stored)? = try await running.ledger.record(at: sequence),
-            stored.revision.rolledBackTo == plan.target, let commit = plan.source?.commit.id
-        else { throw Self.failed("the rollback is a row that names its target") }
+            stored.revision.rolledBackTo == plan.target, stored.revision.source?.commit.id == commit
+        else { throw Self.failed("the rollback is a row that names its target, of v2's exact commit") }
         try await expect("v2 is back") { await isRunning(image: ":v2", commit) }
         // The broken commit is still HEAD, automated sync is on, and the pin keeps it out.
         try await refresh()
@@ -102,6 +104,14 @@ struct DemoTour: Sendable {
                 && live?.object.at("data", "THEME")?.string == "dark"
         }
         done("put back by self-heal")
+    }
+
+    /// What all of it has come to: v2 as it was, the hand edit gone, the pin in place.
+    private func final(_ commit: CommitID) async throws(Failure) {
+        try await expect("in the end v2 runs, Synced, Healthy and pinned") {
+            let pin = await running.controller.status(of: Self.name)?.registered.pin
+            return await isRunning(image: ":v2", commit) && pin?.commit == commit
+        }
     }
 
     // MARK: - The account

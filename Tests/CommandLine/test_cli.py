@@ -484,3 +484,13 @@ def test_the_version_names_sqlite_too(shiplog):
     assert re.search(r"SQLite:?\s+3\.\d+", shiplog.run("version").stdout)
     assert shiplog.json("version")["sqlite"].startswith("3.")
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", shiplog.run("--version").stdout)
+
+
+def test_the_demo_ends_by_itself_with_0_and_does_not_pretend_to_run_twice(tmp_path):
+    data = tmp_path / "demo"
+    command = [os.environ["SHIPLOG_BIN"], "demo", "--once", "--listen", "127.0.0.1:0", "--data", str(data)]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "put back by self-heal" in first.stdout and "are sound" in first.stdout
+    again = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 5 and "demo.data-not-empty" in again.stderr, again.stdout + again.stderr

@@ -63,6 +63,18 @@ struct ApplicationReaderTests {
         #expect(!"\(broken)".contains("hunter2"))
     }
 
+    @Test("Argo CD's annotations are refused where they hold back, and named where they do nothing")
+    func annotations() throws {
+        let held = try failure(
+            Self.document(Self.base, metadata: "{name: web, annotations: {argocd.argoproj.io/skip-reconcile: 'true'}}"))
+        #expect(held.code == .applicationUnsupported)
+        #expect(held.message.contains("skip-reconcile"))
+        let kept = try read(
+            Self.document(
+                Self.base, metadata: "{name: web, annotations: {argocd.argoproj.io/refresh: hard, other/x: y}}"))
+        #expect(kept.warnings == ["the annotation argocd.argoproj.io/refresh is kept without effect"])
+    }
+
     @Test("everything that is acted on is read")
     func whole() throws {
         let (application, warnings) = try read(
@@ -91,7 +103,12 @@ struct ApplicationReaderTests {
             status: {sync: {status: Synced}}
             operation: {sync: {}}
             """)
-        #expect(warnings.isEmpty)
+        #expect(
+            warnings == [
+                "app.yaml:23: operation is kept without effect: ask for a sync with `shiplog app sync`",
+                "the finalizer resources-finalizer.argocd.argoproj.io is kept without effect: "
+                    + "`shiplog app delete --cascade` deletes what was deployed"
+            ])
         #expect(application.labels == ["team": "a"])
         #expect(application.annotations == ["x": "z"])
         #expect(application.finalizers == ["resources-finalizer.argocd.argoproj.io"])

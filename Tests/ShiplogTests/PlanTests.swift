@@ -46,6 +46,7 @@ import Testing
         policy.allowEmpty = words["allowEmpty"] == true
         policy.confirmDestructive = words["confirmDestructive"] == true
         policy.replace = words["replace"] == true
+        policy.isDeletion = words["isDeletion"] == true
         policy.leaveReplicasToAutoscaler = words["leaveReplicasToAutoscaler"] == true
         let desired = try json.resources("desired").map { Ownership.mark($0, as: owner) }
         var live: [ResourceKey: LiveState] = [:]
