@@ -1,7 +1,8 @@
 import Logging
 import Shiplog
 
-/// A copy in memory of what Shiplog's applications own in one cluster, kept by one list and watch a kind.
+/// A copy in memory of what Shiplog's applications own in one cluster, kept by one list and watch a kind. Where listing a
+/// kind in the whole cluster is forbidden, there is one for each namespace that an application needs instead.
 ///
 /// "Not in the copy" means "not there" only for a kind whose listing succeeded and whose watch has not been lost since;
 /// everything else is unknown, and says why.
@@ -20,8 +21,16 @@ actor ClusterMirror {
     private let changed: @Sendable (ApplicationUID) async -> Void
     private var objects: [ApplicationUID: [ResourceKey: Resource]] = [:]
     private var versions: [ApplicationUID: Int] = [:]
-    private var watches: [ServedKind: KindWatch] = [:]
+    private var watches: [Scope: KindWatch] = [:]
+    /// Kinds that may not be listed in the whole cluster.
+    private var scoped: Set<ServedKind> = []
     private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    /// What one list and watch covers; an empty namespace is the whole cluster.
+    private struct Scope: Hashable {
+        let kind: ServedKind
+        var namespace = ""
+    }
 
     private struct KindWatch {
         var task: Task<Void, Never>
@@ -39,17 +48,24 @@ actor ClusterMirror {
 
     func objects(of uid: ApplicationUID) -> [ResourceKey: Resource] { objects[uid] ?? [:] }
 
-    /// The kinds among these that cannot be answered for, with why.
-    func unknown(among kinds: Set<ServedKind>) -> [ServedKind: Failure] {
+    private func scopes(of kind: ServedKind, in namespaces: Set<String>) -> [Scope] {
+        guard scoped.contains(kind), !namespaces.isEmpty else { return [Scope(kind: kind)] }
+        return namespaces.sorted().map { Scope(kind: kind, namespace: $0) }
+    }
+
+    /// The kinds among these that cannot be answered for in all of these namespaces, with why.
+    func unknown(among kinds: Set<ServedKind>, in namespaces: Set<String>) -> [ServedKind: Failure] {
         var result: [ServedKind: Failure] = [:]
         for kind in kinds {
-            switch watches[kind]?.state {
-            case .live: continue
-            case .failed(let failure): result[kind] = failure
-            case .pending, nil:
-                result[kind] = Failure(
-                    "cluster.not-listed", "the first listing of \(kind.gvk) has not finished",
-                    next: .retry(afterMilliseconds: nil))
+            for scope in scopes(of: kind, in: namespaces) where result[kind] == nil {
+                switch watches[scope]?.state {
+                case .live: continue
+                case .failed(let failure): result[kind] = failure
+                case .pending, nil:
+                    result[kind] = Failure(
+                        "cluster.not-listed", "the first listing of \(kind.gvk) has not finished",
+                        next: .retry(afterMilliseconds: nil))
+                }
             }
         }
         return result
@@ -62,24 +78,31 @@ actor ClusterMirror {
     }
 
     /// Watches these kinds from now on, and waits until each has been listed or could not be.
-    func watch(_ kinds: Set<ServedKind>) async {
-        for kind in kinds where watches[kind] == nil && kind.verbs.contains("list") && kind.verbs.contains("watch") {
-            watches[kind] = KindWatch(
-                task: Task { [weak self] in await self?.follow(kind) }, state: .pending)
+    /// - Parameter namespaces: where objects of these kinds are looked for, for kinds that may only be listed there.
+    func watch(_ kinds: Set<ServedKind>, in namespaces: Set<String>) async {
+        while !Task.isCancelled {
+            // Which scopes there are is known only after the first answer.
+            let wanted = kinds.flatMap { scopes(of: $0, in: namespaces) }
+            for scope in wanted where watches[scope] == nil { begin(scope) }
+            guard wanted.contains(where: { if case .pending = watches[$0]?.state { true } else { false } }) else {
+                return
+            }
+            await withCheckedContinuation { waiters.append($0) }
         }
-        for kind in kinds where watches[kind] == nil {
-            watches[kind] = KindWatch(
+    }
+
+    private func begin(_ scope: Scope) {
+        let kind = scope.kind
+        guard kind.verbs.contains("list"), kind.verbs.contains("watch") else {
+            watches[scope] = KindWatch(
                 task: Task {},
                 state: .failed(
                     Failure(
                         "cluster.not-watchable", "the cluster cannot list and watch \(kind.gvk)",
                         remedy: "leave this kind out of the application")))
+            return
         }
-        while !Task.isCancelled,
-            kinds.contains(where: { if case .pending = watches[$0]?.state { true } else { false } })
-        {
-            await withCheckedContinuation { waiters.append($0) }
-        }
+        watches[scope] = KindWatch(task: Task { [weak self] in await self?.follow(scope) }, state: .pending)
     }
 
     /// Takes in what a write answered, so that the next comparison does not wait for the watch to tell the same.
@@ -98,36 +121,60 @@ actor ClusterMirror {
 
     // MARK: - One kind
 
-    private func follow(_ kind: ServedKind) async {
+    private func follow(_ scope: Scope) async {
+        let kind = scope.kind
         var delay: Int64 = 500
         while !Task.isCancelled {
             do throws(Failure) {
-                let list = try await cluster.list(kind, namespace: "", selector: Self.selector)
-                await replace(kind, with: list.items)
-                await set(kind, .live)
-                delay = 500
-                try await resume(kind, after: list.resourceVersion)
+                let list = try await cluster.list(kind, namespace: scope.namespace, selector: Self.selector)
+                await replace(scope, with: list.items)
+                await set(scope, .live)
+                if scope.namespace.isEmpty { widen(kind) }
+                let start = ContinuousClock.now
+                defer { if ContinuousClock.now - start > .seconds(5) { delay = 500 } }
+                try await resume(scope, after: list.resourceVersion)
             } catch {
                 if Task.isCancelled { return }
+                // An expired version is no trouble, but a server that knows no other answer is not asked in a circle.
                 if error.code != .clusterWatchExpired {
-                    logger.warning("watch failed", metadata: ["kind": "\(kind.gvk)", "code": "\(error.code)"])
-                    await set(kind, .failed(error))
-                    try? await Task.sleep(for: .milliseconds(delay + Int64.random(in: 0...delay / 4)))
-                    delay = min(delay * 2, 30_000)
+                    let isNew = if case .failed = watches[scope]?.state { false } else { true }
+                    logger.log(
+                        level: isNew ? .warning : .debug, "watch failed",
+                        metadata: [
+                            "kind": "\(kind.gvk)", "namespace": "\(scope.namespace)", "code": "\(error.code)"
+                        ])
+                    if error.code == .clusterForbidden, scope.namespace.isEmpty, kind.isNamespaced {
+                        scoped.insert(kind)
+                    }
+                    await set(scope, .failed(error))
                 }
+                var wait = delay
+                if case .retry(let asked?) = error.next { wait = max(wait, min(asked, 300_000)) }
+                try? await Task.sleep(for: .milliseconds(wait + Int64.random(in: 0...wait / 4)))
+                delay = min(delay * 2, 30_000)
             }
         }
     }
 
+    /// The whole cluster may be listed after all: what was watched by namespace is in it.
+    private func widen(_ kind: ServedKind) {
+        guard scoped.remove(kind) != nil else { return }
+        for (scope, watch) in watches where scope.kind == kind && !scope.namespace.isEmpty {
+            watch.task.cancel()
+            watches[scope] = nil
+        }
+    }
+
     /// Watches until the version has expired or the server cannot be reached.
-    private func resume(_ kind: ServedKind, after version: String) async throws(Failure) {
+    private func resume(_ scope: Scope, after version: String) async throws(Failure) {
         let last = LatestVersion(version)
         var brokenSince: ContinuousClock.Instant?
         while !Task.isCancelled {
             let start = ContinuousClock.now
             do throws(Failure) {
-                try await cluster.watch(kind, namespace: "", selector: Self.selector, after: await last.value) {
-                    event in
+                try await cluster.watch(
+                    scope.kind, namespace: scope.namespace, selector: Self.selector, after: await last.value
+                ) { event in
                     await self.take(event, into: last)
                 }
                 brokenSince = nil
@@ -179,11 +226,14 @@ actor ClusterMirror {
         return uid
     }
 
-    private func replace(_ kind: ServedKind, with items: [Resource]) async {
+    private func replace(_ scope: Scope, with items: [Resource]) async {
         var touched: Set<ApplicationUID> = []
         let listed = Set(items.map(\.key))
         for (uid, known) in objects {
-            for key in known.keys where key.groupKind == kind.gvk.groupKind && !listed.contains(key) {
+            for key in known.keys
+            where key.groupKind == scope.kind.gvk.groupKind && !listed.contains(key)
+                && (scope.namespace.isEmpty || key.namespace == scope.namespace)
+            {
                 objects[uid]?[key] = nil
                 versions[uid, default: 0] += 1
                 touched.insert(uid)
@@ -197,9 +247,9 @@ actor ClusterMirror {
         resource.labels[Ownership.label].flatMap { ApplicationUID($0) }
     }
 
-    private func set(_ kind: ServedKind, _ state: State) async {
-        let before = watches[kind]?.state
-        watches[kind]?.state = state
+    private func set(_ scope: Scope, _ state: State) async {
+        let before = watches[scope]?.state
+        watches[scope]?.state = state
         wakeWaiters()
         switch (before, state) {
         case (.live, .failed), (.failed, .live):

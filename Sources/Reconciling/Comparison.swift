@@ -53,8 +53,9 @@ struct Comparer: Sendable {
                 live[item.key] = .unknown(failure)
             }
         }
-        await mirror.watch(watched)
-        let unknown = await mirror.unknown(among: watched)
+        let namespaces = Set(desired.map(\.namespace) + inventory.map(\.key.namespace)).filter { !$0.isEmpty }
+        await mirror.watch(watched, in: namespaces)
+        let unknown = await mirror.unknown(among: watched, in: namespaces)
         let version = await mirror.version(of: application.uid)
         let owned = await mirror.objects(of: application.uid)
         for resource in desired where live[resource.key] == nil {

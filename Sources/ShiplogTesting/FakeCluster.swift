@@ -26,6 +26,7 @@ public actor FakeCluster: Cluster {
     private var kinds: [GroupVersionKind: ServedKind] = [:]
     private var clusterUID: String
     private var isDiscovered = false
+    private var listable: Set<String>?
     private var faults: [(call: Call, name: String?, fault: Fault)] = []
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
@@ -56,6 +57,8 @@ public actor FakeCluster: Cluster {
     // MARK: - What a test does to it
 
     public func fail(_ call: Call, named name: String? = nil, _ fault: Fault) { faults.append((call, name, fault)) }
+    /// Lets namespaced kinds be listed and watched in these namespaces only, as a namespaced role does; nil lifts it.
+    public func allowListing(in namespaces: Set<String>?) { listable = namespaces }
     public func clearFaults() { faults = [] }
     public func become(_ uid: String) { clusterUID = uid }
     public func stopServing(_ gvk: GroupVersionKind) { kinds[gvk] = nil }
@@ -111,6 +114,7 @@ public actor FakeCluster: Cluster {
 
     public func list(_ kind: ServedKind, namespace: String, selector: String) async throws(Failure) -> ResourceList {
         try await enter(.list, kind.gvk.kind)
+        try permit(kind, namespace)
         let found = all.filter {
             $0.gvk == kind.gvk && (namespace.isEmpty || $0.namespace == namespace)
                 && (selector.isEmpty || $0.labels[selector] != nil)
@@ -125,13 +129,14 @@ public actor FakeCluster: Cluster {
         var seen = UInt64(resourceVersion) ?? 0
         while !Task.isCancelled {
             try await enter(.watch, kind.gvk.kind)
+            try permit(kind, namespace)
             for (at, event) in log where at > seen {
                 seen = at
                 switch event {
                 case .added(let resource), .modified(let resource), .deleted(let resource):
-                    guard resource.gvk == kind.gvk, selector.isEmpty || resource.labels[selector] != nil else {
-                        continue
-                    }
+                    guard resource.gvk == kind.gvk, selector.isEmpty || resource.labels[selector] != nil,
+                        namespace.isEmpty || resource.namespace == namespace
+                    else { continue }
                     await deliver(event)
                 case .bookmark: continue
                 }
@@ -203,6 +208,12 @@ public actor FakeCluster: Cluster {
     }
 
     // MARK: -
+
+    private func permit(_ kind: ServedKind, _ namespace: String) throws(Failure) {
+        guard let listable, kind.isNamespaced, !listable.contains(namespace) else { return }
+        throw Failure(
+            .clusterForbidden, "listing \(kind.plural) in \(namespace.isEmpty ? "all namespaces" : namespace)")
+    }
 
     private func key(_ kind: ServedKind, _ namespace: String, _ name: String) -> ResourceKey {
         ResourceKey(

@@ -71,7 +71,7 @@ struct ApplicationReaderTests {
         #expect(held.message.contains("skip-reconcile"))
         let kept = try read(
             Self.document(
-                Self.base, metadata: "{name: web, annotations: {argocd.argoproj.io/refresh: hard, other/x: y}}"))
+                Self.base, metadata: "{name: web, annotations: {argocd.argoproj.io/refresh: hard, other/x: z}}"))
         #expect(kept.warnings == ["the annotation argocd.argoproj.io/refresh is kept without effect"])
     }
 

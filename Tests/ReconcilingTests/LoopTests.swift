@@ -104,6 +104,36 @@ struct LoopTests {
         try await world.verify()
     }
 
+    @Test("with rights in one namespace only, that one is listed and watched, and others stay unknown")
+    func namespacedRights() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try world.commit(["a.yaml": World.configMap("a", "1"), "b.yaml": World.configMap("b", "1")])
+        await world.cluster.allowListing(in: ["demo"])
+        try await world.run { running in
+            try await running.put(world.application())
+            try await running.wait("a synced status") { await running.controller.status(of: "app")?.sync == .synced }
+            // The watch is there too: an edit is healed without anybody asking.
+            await world.cluster.edit(running.key("a")) { $0.set("edited", at: "data", "value") }
+            try await running.wait("the heal") { await running.value(of: "a") == "1" }
+            try world.commit(["b.yaml": nil])
+            try await running.refresh()
+            try await running.wait("the prune") { await running.value(of: "b") == nil }
+            // Somebody else's namespace is not readable: unknown, and nothing is applied there.
+            var other = world.application("other")
+            other.destination.namespace = "elsewhere"
+            try await running.put(other)
+            try await running.wait("unknown") {
+                await running.controller.status(of: "other")?.conditions.first?.code == .clusterForbidden
+            }
+            #expect(await running.controller.status(of: "other")?.sync == .unknown)
+            let there = ResourceKey(group: "", kind: "ConfigMap", namespace: "elsewhere", name: "a")
+            #expect(await world.cluster.object(there) == nil)
+            #expect(await running.controller.status(of: "app")?.sync == .synced)
+        }
+        try await world.verify()
+    }
+
     @Test("a first listing that takes long says how far it has come, and is silent when it is done")
     func progress() async throws {
         let world = try World()
