@@ -1,3 +1,4 @@
+import Foundation
 public import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
@@ -89,15 +90,31 @@ public struct Server: Sendable {
             if let tls { group.addTask { await tls.run() } }
             defer { group.cancelAll() }
             // In the group's own task, so that a graceful shutdown of the caller reaches it and its end ends the rest.
-            try await withTaskCancellationHandler {
-                try await application.run()
-            } onCancel: {
-                parts.closing.begin()
+            do {
+                try await withTaskCancellationHandler {
+                    try await application.run()
+                } onCancel: {
+                    parts.closing.begin()
+                }
+            } catch let error as IOError {
+                throw Self.cannotListen(parts.settings, error)
             }
             parts.closing.begin()
             group.cancelAll()
             try await group.waitForAll()
         }
+    }
+
+    private static func cannotListen(_ settings: ServerSettings, _ error: IOError) -> Failure {
+        let address = "\(settings.host):\(settings.port)"
+        return error.errnoCode == EADDRINUSE
+            ? Failure(
+                "server.address-in-use", "another program listens on \(address) already",
+                remedy: "stop it, or choose another address with --listen; port 0 takes a free one")
+            : Failure(
+                "server.listen-failed",
+                "nobody can listen on \(address): \(String(cString: strerror(error.errnoCode)))",
+                remedy: "choose an address of this machine with --listen")
     }
 
     /// Counts of refusals become events a minute later at most.

@@ -130,7 +130,10 @@ struct StaticPage: Sendable {
     /// Headers that every answer carries.
     func protect(_ response: inout Response, isSecure: Bool) {
         let isPage = response.headers[.contentType]?.hasPrefix("text/html") == true
-        response.headers[.contentSecurityPolicy] = isPage ? Self.policy : Self.dataPolicy
+        // Headers of a 304 replace those of the copy that a browser has (RFC 9111 §4.3.4): the page would lose its policy.
+        if response.status != .notModified {
+            response.headers[.contentSecurityPolicy] = isPage ? Self.policy : Self.dataPolicy
+        }
         response.headers[.xContentTypeOptions] = "nosniff"
         response.headers[.referrerPolicy] = "no-referrer"
         response.headers[.openerPolicy] = "same-origin"

@@ -121,6 +121,7 @@ final class StreamHub: Sendable {
                 do throws(Failure) {
                     records = try await ledger.log(after: last, limit: 256)
                 } catch {
+                    if Task.isCancelled { return }
                     logger.error("the log cannot be followed", metadata: ["code": "\(error.code)"])
                     break
                 }

@@ -29,6 +29,8 @@ struct Memory: Sendable {
     var lastRow: LastRow?
     var deployed: ApplicationStatus.Deployed?
     var trials = AutomationPolicy.Trials()
+    /// The change of the application that the tries were made under.
+    var trialsUnder: SequenceNumber?
     /// Inputs that rendered to something a pin rejects; at most a hundred.
     var rejectedInputs: Set<String> = []
     /// The revision whose health is still awaited, since when (monotonic), and what was told of it already.

@@ -52,6 +52,11 @@ struct Reconciler: Sendable {
             let desired = try await produce(for: application, memory: &memory)
             // Letting a pin go changes the application: go on with what the ledger says now.
             let application = try await ledger.application(uid: application.uid) ?? application
+            // Whoever changed the application, a sync option say, means it to be tried anew.
+            if memory.trialsUnder != application.changedBy {
+                memory.trials = AutomationPolicy.Trials()
+                memory.trialsUnder = application.changedBy
+            }
             let connection = try await connections.connect(application)
             let asked = try await rollbackOptions(of: application)
             let policy = policy(

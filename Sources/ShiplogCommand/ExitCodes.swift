@@ -60,7 +60,7 @@ extension Ending {
         switch failure.code.rawValue {
         case "http.unreachable", "http.timeout", "http.tls": .unreachable
         case "ledger.missing", "token.unknown": .notFound
-        case "data.in-use", "data.mode-mismatch": .refused
+        case "data.in-use", "data.mode-mismatch", "server.address-in-use": .refused
         default: .trouble
         }
     }

@@ -26,7 +26,7 @@ extension Client {
     func follow(_ operation: JSON, deadline: Deadline, quiet: Bool) async throws -> JSON {
         var current = operation
         var told = ""
-        var isReachable = true
+        var silentSince: ContinuousClock.Instant?
         while true {
             let state = current.text("state")
             if state == "finished" || state == "refused" { return current }
@@ -35,7 +35,8 @@ extension Client {
             }
             told = state
             if !quiet { await tellProgress(of: current.text("application")) }
-            if deadline.isOver, !isReachable {
+            // A server that restarts is back by then; one that is not may have lost what had not begun.
+            if let silentSince, deadline.isOver || ContinuousClock.now - silentSince > .seconds(30) {
                 throw CommandError(
                     .unreachable, "http.unreachable",
                     "\(server) could not be reached any more while the \(current.text("kind")) of "
@@ -50,8 +51,14 @@ extension Client {
                     remedy: "it goes on; wait with `shiplog app wait \(current.text("application")) --operation`")
             }
             let answer = try await poll(current, deadline: deadline, isWatched: !quiet)
-            isReachable = answer != nil
-            current = answer ?? current
+            if answer == nil, silentSince == nil {
+                silentSince = .now
+                Talk.warn("\(server) cannot be reached; waiting for it to come back")
+            }
+            if let answer {
+                silentSince = nil
+                current = answer
+            }
         }
     }
 

@@ -72,7 +72,7 @@ struct Wiring: Sendable {
                 try await sandbox.run { port in await address.keep(port) }
             }
             group.addTask {
-                let url = "http://127.0.0.1:\(await address.kept)"
+                let url = "http://127.0.0.1:\(try await address.kept)"
                 try Places.writePrivate(sandbox.kubeconfig(server: url), to: directory.sandbox + "/kubeconfig")
                 let connection = try ClusterConnection(
                     server: url, credential: sandbox.token.map { .token(SecretText($0)) } ?? .none)
@@ -107,7 +107,7 @@ struct Wiring: Sendable {
             ledger: ledger, controller: controller, formats: Self.formats, settings: settings, now: { Self.now() },
             logger: logger, onListening: { port in await listening.keep(port) })
         let tale = StoryService {
-            let port = await listening.kept
+            let port = try await listening.kept
             let scheme = settings.tls == nil ? "http" : "https"
             let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
             try await story(

@@ -49,22 +49,38 @@ struct StoryService: Service {
     }
 }
 
-/// A value that somebody waits for once.
+/// A value that somebody waits for once, unless they are cancelled first.
 actor Promise<Value: Sendable> {
     private var value: Value?
-    private var waiting: [CheckedContinuation<Value, Never>] = []
+    private var waiting: [Int: CheckedContinuation<Value, any Error>] = [:]
+    private var next = 0
 
     func keep(_ value: Value) {
         guard self.value == nil else { return }
         self.value = value
-        for waiter in waiting { waiter.resume(returning: value) }
-        waiting = []
+        for waiter in waiting.values { waiter.resume(returning: value) }
+        waiting = [:]
     }
 
+    /// - Throws: `CancellationError`.
     var kept: Value {
-        get async {
+        get async throws {
             if let value { return value }
-            return await withCheckedContinuation { waiting.append($0) }
+            next += 1
+            let id = next
+            return try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { continuation in
+                    if Task.isCancelled {
+                        continuation.resume(throwing: CancellationError())
+                    } else {
+                        waiting[id] = continuation
+                    }
+                }
+            } onCancel: {
+                Task { await self.give(up: id) }
+            }
         }
     }
+
+    private func give(up id: Int) { waiting.removeValue(forKey: id)?.resume(throwing: CancellationError()) }
 }

@@ -44,6 +44,23 @@ def test_the_story_is_on_the_timeline(demo, opened, axe, picture):
     picture(page, "demo-timeline")
 
 
+def test_a_page_that_is_opened_again_comes_from_the_browsers_copy_and_works(demo, opened):
+    page = opened(demo, "/apps/guestbook")
+    rows(page)
+    # The same browser asks whether its copy is still good; the answer without a body must not take the page's policy.
+    page.goto(demo.url + "/apps/guestbook")
+    rows(page)
+    page.reload()
+    rows(page)
+
+
+def test_an_application_that_is_not_there_is_an_error_and_nothing_else(demo, opened):
+    page = opened(demo, "/apps/nobody")
+    expect(page.locator("main")).to_contain_text("not found")
+    expect(page.get_by_role("navigation", name="Parts of nobody")).to_have_count(0)
+    expect(page.locator("main")).not_to_contain_text("Nothing has happened yet")
+
+
 def test_a_revision_tells_its_commit_its_reason_and_its_difference(demo, opened, axe):
     rollback = next(one for one in history(demo) if one["kind"] == "rollback")
     page = opened(demo, f"/revisions/{rollback['sequence']}")

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -494,3 +495,89 @@ def test_the_demo_ends_by_itself_with_0_and_does_not_pretend_to_run_twice(tmp_pa
     assert "put back by self-heal" in first.stdout and "are sound" in first.stdout
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert again.returncode == 5 and "demo.data-not-empty" in again.stderr, again.stdout + again.stderr
+
+
+def test_a_busy_port_is_named_at_once(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        for flags in ([], ["--sandbox"]):
+            done = subprocess.run(
+                [os.environ["SHIPLOG_BIN"], "serve", *flags, "--data", str(tmp_path / f"data{len(flags)}"), "--listen", address],
+                capture_output=True, text=True, timeout=30,
+            )
+            assert done.returncode == 5 and "server.address-in-use" in done.stderr and address in done.stderr, done.stderr
+
+
+def test_a_server_killed_in_the_middle_of_a_sync_finishes_it_at_its_next_start(tmp_path):
+    repository = tmp_path / "repository"
+    (repository / "app").mkdir(parents=True)
+    environment = dict(os.environ, **GIT, SHIPLOG_TOKEN_FILE=str(tmp_path / "data/tokens/admin"))
+
+    def git(*arguments):
+        subprocess.run(["git", "-C", repository, *arguments], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+    def write(value):
+        for index in range(60):
+            (repository / "app" / f"m{index}.yaml").write_text(
+                f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{index}}}\ndata: {{v: '{value}'}}\n"
+            )
+
+    def serve():
+        process = subprocess.Popen(
+            [PROGRAM, "serve", "--sandbox", "--data", tmp_path / "data", "--listen", "127.0.0.1:0", "--log-level", "error"],
+            stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        environment["SHIPLOG_SERVER"] = process.stdout.readline().split()[-1]
+        process.stdout.readline()
+        return process
+
+    def run(*arguments):
+        return subprocess.run([PROGRAM, *arguments], env=environment, capture_output=True, text=True, timeout=60)
+
+    git("init", "-q", "-b", "main")
+    write(0)
+    git("add", "-A")
+    git("commit", "-q", "-m", "0")
+    (tmp_path / "application.yaml").write_text(json.dumps({
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "many", "namespace": "argocd"},
+        "spec": {
+            "project": "default", "source": {"repoURL": f"file://{repository}", "path": "app", "targetRevision": "HEAD"},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": "many"},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["CreateNamespace=true"]},
+        },
+    }))
+    process = serve()
+    try:
+        assert run("app", "apply", "-f", str(tmp_path / "application.yaml")).returncode == 0
+        assert run("app", "wait", "many", "--sync", "--timeout", "30s").returncode == 0
+        for turn in range(1, 5):
+            write(turn)
+            git("commit", "-q", "-am", str(turn))
+            asking = subprocess.Popen([PROGRAM, "app", "refresh", "many"], env=environment,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Until the intent is durable, then at once: in the middle of sixty writes.
+            database = f"file:{tmp_path}/data/ledger.sqlite?mode=ro"
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with sqlite3.connect(database, uri=True) as ledger:
+                    if ledger.execute("SELECT count(*) FROM attempt WHERE closed_by IS NULL").fetchone()[0]:
+                        break
+            process.kill()
+            process.wait()
+            asking.kill()
+            asking.wait()
+            process = serve()
+            assert run("app", "refresh", "many").returncode == 0
+            assert run("app", "wait", "many", "--sync", "--operation", "--timeout", "30s").returncode == 0
+            verified = run("ledger", "verify", "--data", str(tmp_path / "data"))
+            assert verified.returncode == 0, verified.stdout
+            with sqlite3.connect(database, uri=True) as ledger:
+                opened = ledger.execute("SELECT count(*), count(closed_by), count(DISTINCT closed_by) FROM attempt").fetchone()
+                assert len(set(opened)) == 1, opened
+            shown = run("app", "diff", "many")
+            assert shown.returncode == 0, shown.stdout
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0

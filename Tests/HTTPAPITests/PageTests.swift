@@ -59,6 +59,13 @@ import Testing
             let tag = try #require(script.header("ETag"))
             let again = try await site.client.get("/ui/main.js", ["If-None-Match": "\"x\", W/" + tag])
             #expect(again.status == 304 && again.body.isEmpty)
+            // A browser takes over the headers of a 304 into its copy: the page's own policy has to survive that.
+            #expect(again.header("Content-Security-Policy") == nil)
+            let page = try await site.client.get("/", ["Accept": "text/html"])
+            let pageTag = try #require(page.header("ETag"))
+            #expect(page.header("Content-Security-Policy")?.contains("script-src 'self'") == true)
+            let copy = try await site.client.get("/", ["Accept": "text/html", "If-None-Match": pageTag])
+            #expect(copy.status == 304 && copy.header("Content-Security-Policy") == nil)
             let gzip = try await site.client.get("/ui/main.js", ["Accept-Encoding": "br, gzip"])
             #expect(gzip.header("Content-Encoding") == "gzip" && gzip.text == "pretend gzip")
             let refused = try await site.client.get("/ui/main.js", ["Accept-Encoding": "gzip;q=0"])

@@ -134,6 +134,27 @@ struct LoopTests {
         try await world.verify()
     }
 
+    @Test("automated sync that gave up tries again when the application is changed")
+    func rearmed() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try world.commit(["a.yaml": World.configMap("a", "1")])
+        let never = Application.Retry(limit: 0, initialMilliseconds: 10, factor: 1, maximumMilliseconds: 10)
+        try await world.run { running in
+            await world.cluster.fail(
+                .apply, named: "a", .failedNotPersisted(Failure("cluster.not-found", "no namespace")))
+            try await running.put(world.application(retry: never))
+            try await running.wait("giving up") {
+                await running.controller.status(of: "app")?.conditions.contains { $0.code == "sync.exhausted" } == true
+            }
+            var changed = world.application(retry: never)
+            changed.syncPolicy.options.createNamespace = true
+            try await running.put(changed)
+            try await running.wait("the sync") { await running.value(of: "a") == "1" }
+        }
+        try await world.verify()
+    }
+
     @Test("a first listing that takes long says how far it has come, and is silent when it is done")
     func progress() async throws {
         let world = try World()

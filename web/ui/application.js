@@ -18,12 +18,11 @@ export async function show(context) {
     const heading = h("h1", h("bdi", name));
     const acts = h("div.row.acts");
     const result = h("div");
+    const parts = h("nav.tabs", {"aria-label": "Parts of " + name}, tabs.map(([id, text]) =>
+        h("a", {id: "tab-" + id, href: applicationAddress(name, id === "history" ? "" : id), "aria-current": id === tab ? "page" : null}, text)));
     place.append(
         h("nav.crumbs", {"aria-label": "Breadcrumb"}, h("a", {href: "/apps", data: {up: ""}}, "Applications"), icon("right")),
-        h("div.head", heading, acts), result, header,
-        h("nav.tabs", {"aria-label": "Parts of " + name}, tabs.map(([id, text]) =>
-            h("a", {id: "tab-" + id, href: applicationAddress(name, id === "history" ? "" : id), "aria-current": id === tab ? "page" : null}, text))),
-        body);
+        h("div.head", heading, acts), result, header, parts, body);
 
     let application = null;
     async function load() {
@@ -54,7 +53,12 @@ export async function show(context) {
 
     const done = loading(header, name);
     try {
-        const whole = load();
+        // Without the application there are no parts of it, and no history to promise.
+        const whole = load().catch((error) => {
+            parts.remove();
+            body.remove();
+            throw error;
+        });
         if (tab === "history") {
             await Promise.all([whole, timeline(context, body, name)]);
         } else {
