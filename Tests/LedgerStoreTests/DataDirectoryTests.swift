@@ -43,7 +43,7 @@ import Testing
         let directory = try DataDirectory(temporary.path + "/data")
         await (try open(directory, .sandbox)).close()
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: directory.ledger + suffix) }
-        if isEmptied { FileManager.default.createFile(atPath: directory.ledger, contents: Data()) }
+        if isEmptied { #expect(FileManager.default.createFile(atPath: directory.ledger, contents: Data())) }
         let failure = await #expect(throws: Failure.self) { try await open(directory, .sandbox) }
         #expect(failure?.code == "ledger.lost")
         #expect(FileManager.default.fileExists(atPath: directory.ledger) == isEmptied)
@@ -59,7 +59,7 @@ import Testing
         for name in ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "mode"] {
             try? FileManager.default.removeItem(atPath: directory.path + "/" + name)
         }
-        FileManager.default.createFile(atPath: directory.ledger, contents: Data())
+        #expect(FileManager.default.createFile(atPath: directory.ledger, contents: Data()))
         await (try open(directory, .sandbox)).close()
         #expect(try await Ledger.verify(directory).isSound)
     }
