@@ -63,6 +63,12 @@ struct Comparer: Sendable {
             live[resource.key] = await state(of: resource, kind: kind, owned: owned, unknown: unknown, mirror: mirror)
         }
         for (key, resource) in owned where live[key] == nil { live[key] = .present(resource) }
+        if policy.leaveReplicasToAutoscaler {
+            for scaler in try await autoscalers(for: desired, catalog: catalog, mirror: mirror)
+            where live[scaler.key] == nil {
+                live[scaler.key] = .present(scaler)
+            }
+        }
         for item in inventory where live[item.key] == nil {
             // Applied once, not desired now, and of a kind that cannot be listed: nobody may call it gone.
             if let failure = unknown.first(where: { $0.key.gvk.groupKind == item.key.groupKind })?.value {
@@ -72,6 +78,19 @@ struct Comparer: Sendable {
         let differences = try await differences(desired, live: live, kinds: kinds, mirror: mirror, cache: &cache)
         let plan = Plan.make(desired: desired, live: live, comparisons: differences, policy: policy)
         return try summarize(plan, desired: desired, live: live, version: version)
+    }
+
+    /// Autoscalers beside the workloads that say a number of replicas, whoever they belong to.
+    private func autoscalers(
+        for desired: [Resource], catalog: KindCatalog, mirror: ClusterMirror
+    ) async throws(Failure) -> [Resource] {
+        let group = GroupKind(group: "autoscaling", kind: "HorizontalPodAutoscaler")
+        guard let kind = catalog.preferred[group] else { return [] }
+        var found: [Resource] = []
+        for namespace in Set(desired.lazy.filter { $0.object.at("spec", "replicas") != nil }.map(\.namespace)) {
+            found += try await mirror.cluster.list(kind, namespace: namespace, selector: "").items
+        }
+        return found
     }
 
     /// A custom kind whose definition comes with the same manifests is absent, not unknown.

@@ -44,6 +44,9 @@ extension Controller {
         }
     }
 
+    static let moved = Failure(
+        "rollback.moved", "something else has been deployed since the plan was shown", remedy: "look at the plan again")
+
     /// A goal, and the comparison its plan comes from.
     struct Prepared: Sendable {
         let goal: Reconciler.Goal
@@ -86,9 +89,7 @@ extension Controller {
         try await reconciler.load(application, into: &memory)
         let current = application.pin?.desired ?? memory.deployed?.desired
         if let expected = request.ifDesired, expected != current {
-            throw Failure(
-                "rollback.moved", "something else has been deployed since the plan was shown",
-                remedy: "look at the plan again")
+            throw Self.moved
         }
         let target = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
         guard var resources = try await ledger.manifestsForCluster(target.desired) else {
@@ -106,7 +107,6 @@ extension Controller {
             }
             resources = try await keepSecrets(resources, connection)
         }
-        resources = try await leaveReplicas(resources, connection, notes: &notes)
         let digest = try ledger.digest(of: resources)
         let desired = Desired(
             resources: resources, digest: digest, source: target.stored.revision.source, inputs: nil, warnings: [])
@@ -114,7 +114,8 @@ extension Controller {
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
             dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive,
             keepSecrets: request.keepSecrets, hold: request.hold)
-        let policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        var policy = reconciler.policy(for: application, prune: options.prune, options: options)
+        policy.leaveReplicasToAutoscaler = true
         memory.comparison = nil
         var comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
         comparison = await rehearse(comparison, connection, replace: request.replace)
@@ -178,32 +179,6 @@ extension Controller {
             kept.append(copy)
         }
         return kept
-    }
-
-    /// An autoscaler that targets a workload owns its replicas: going back must not scale it to the number of then.
-    private func leaveReplicas(
-        _ resources: [Resource], _ connection: Connection, notes: inout [String]
-    ) async throws(Failure) -> [Resource] {
-        let workloads = resources.filter { $0.object.at("spec", "replicas") != nil }
-        guard !workloads.isEmpty,
-            let kind = connection.catalog.preferred[GroupKind(group: "autoscaling", kind: "HorizontalPodAutoscaler")]
-        else { return resources }
-        var targets: Set<ResourceKey> = []
-        for namespace in Set(workloads.map(\.namespace)) {
-            for autoscaler in try await connection.cluster.list(kind, namespace: namespace, selector: "").items {
-                guard let target = autoscaler.object.at("spec", "scaleTargetRef"),
-                    let targetKind = target["kind"]?.string, let name = target["name"]?.string
-                else { continue }
-                let gvk = GroupVersionKind(apiVersion: target["apiVersion"]?.string ?? "apps/v1", kind: targetKind)
-                targets.insert(ResourceKey(group: gvk.group, kind: gvk.kind, namespace: namespace, name: name))
-            }
-        }
-        var result = resources
-        for index in result.indices where targets.contains(result[index].key) {
-            notes.append("spec.replicas of \(result[index].key) is left to its HorizontalPodAutoscaler")
-            result[index].set(nil, at: "spec", "replicas")
-        }
-        return result
     }
 
     /// Before the first write of a rollback, the server is asked about each: what it would refuse becomes `cannot`.

@@ -39,7 +39,7 @@ extension Controller {
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }
             let (sequence, _, _) = try await reconciler.finish(
-                attempt, goal, comparison.plan, application, connection, memory: &memory)
+                attempt, goal, Self.promised(comparison.plan, by: intent), application, connection, memory: &memory)
             logger.notice(
                 "attempt recovered", metadata: ["attempt": "\(attempt.sequence.value)", "sequence": "\(sequence.value)"]
             )
@@ -56,6 +56,16 @@ extension Controller {
         }
         await state.closed(uid)
         return true
+    }
+
+    /// What nobody had promised to delete before the crash is not deleted after it.
+    private static func promised(_ plan: Plan, by intent: Intent) -> Plan {
+        let prunes = Set(intent.prunes)
+        return plan.with(
+            changes: plan.changes.map { change in
+                guard case .prune(let object) = change.action, !prunes.contains(change.key) else { return change }
+                return change.with(.leftover(object, why: "no longer desired; the attempt had not promised to prune it"))
+            })
     }
 
     /// An attempt of an application that was deleted meanwhile.

@@ -193,6 +193,7 @@ extension Controller {
     private func refusal(of request: RollbackRequest, _ application: RegisteredApplication) async -> Failure? {
         let deployed = await board.status(application.uid)?.deployed?.desired
         let current = application.pin?.desired ?? deployed
+        if let expected = request.ifDesired, let current, expected != current { return Self.moved }
         do throws(Failure) {
             _ = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
             return nil

@@ -234,6 +234,8 @@ struct Reconciler: Sendable {
         policy.allowEmpty = application.application.syncPolicy.automated?.allowEmpty ?? false
         policy.replace = options?.replace ?? false
         policy.confirmDestructive = options?.confirmDestructive ?? true
+        // Going back must not scale a workload to the number of then, neither at once nor while the pin is enforced.
+        policy.leaveReplicasToAutoscaler = application.pin != nil
         return policy
     }
 
