@@ -64,7 +64,8 @@ extension Controller {
         return plan.with(
             changes: plan.changes.map { change in
                 guard case .prune(let object) = change.action, !prunes.contains(change.key) else { return change }
-                return change.with(.leftover(object, why: "no longer desired; the attempt had not promised to prune it"))
+                let why = "no longer desired; the attempt had not promised to prune it"
+                return change.with(.leftover(object, why: why))
             })
     }
 

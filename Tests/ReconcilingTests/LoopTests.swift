@@ -129,7 +129,9 @@ struct LoopTests {
             #expect(await running.controller.status(of: "other")?.sync == .unknown)
             let there = ResourceKey(group: "", kind: "ConfigMap", namespace: "elsewhere", name: "a")
             #expect(await world.cluster.object(there) == nil)
-            #expect(await running.controller.status(of: "app")?.sync == .synced)
+            try await running.wait("the first application, synced as before") {
+                await running.controller.status(of: "app")?.sync == .synced
+            }
         }
         try await world.verify()
     }
