@@ -22,6 +22,8 @@ struct Memory: Sendable {
         var changedBy: SequenceNumber
     }
 
+    /// Where the target revision stood when it was last looked at under a pin, which enforces something else.
+    var unseen: Commit?
     var rendered: (inputs: SourceInputs, result: Rendered)?
     var desired: (key: DesiredKey, value: Desired)?
     var comparison: (key: ComparisonKey, value: Comparison)?

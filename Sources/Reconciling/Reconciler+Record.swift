@@ -117,7 +117,8 @@ extension Reconciler {
         status.sync = comparison.plan.syncStatus
         status.health = comparison.health
         status.healthMessage = comparison.healthMessage
-        status.targetCommit = desired.source?.commit
+        // Under a pin the target revision may stand elsewhere than at what is enforced; with Git gone, where it stood.
+        status.targetCommit = application.pin == nil ? desired.source?.commit : memory.unseen ?? status.targetCommit
         status.deployed = memory.deployed
         status.resources = comparison.resources
         status.comparedAt = now()

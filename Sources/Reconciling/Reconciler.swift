@@ -201,6 +201,7 @@ struct Reconciler: Sendable {
         do throws(Failure) {
             // With Git out of reach, or a commit that cannot be rendered, the pinned state goes on being enforced.
             located = try await rendering.locate(application.application)
+            memory.unseen = located.commit
             let fingerprint = located.inputs.fingerprint
             guard PinPolicy.look(at: fingerprint, pin: pin, knownRejected: memory.rejectedInputs) == .render else {
                 return nil

@@ -18,7 +18,7 @@ struct LedgerCommand: ParsableCommand {
 
 struct DataOption: ParsableArguments {
     @Option(
-        help: ArgumentHelp("The data directory. (default: ~/.local/share/shiplog)", valueName: "dir"),
+        help: ArgumentHelp("The data directory. (default: ~/.local/share/shiplog/data)", valueName: "dir"),
         completion: .directory)
     var data: String?
 

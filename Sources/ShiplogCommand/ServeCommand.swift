@@ -21,7 +21,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A YAML file; unknown keys are errors. Options here win over it.", valueName: "file"))
     var config: String?
 
-    @Option(help: ArgumentHelp("The data directory. (default: ~/.local/share/shiplog)", valueName: "dir"))
+    @Option(help: ArgumentHelp("The data directory. (default: ~/.local/share/shiplog/data)", valueName: "dir"))
     var data: String?
 
     @Option(

@@ -43,7 +43,7 @@ struct Wiring: Sendable {
     func run(
         endsWithStory: Bool = false, story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
-        let directory = try DataDirectory(configuration.data ?? Places.defaultData())
+        let directory = try DataDirectory(Places.dataToServe(configuration.data))
         // First of all, for its lock is the one that stands for the whole directory.
         let ledger = try await Ledger.open(
             directory, mode: usesSandbox ? .sandbox : .clusters, access: .serve, now: { Self.now() })

@@ -3,10 +3,25 @@ import Shiplog
 
 /// Where the program finds what comes with it, and where it keeps data when nobody says.
 enum Places {
-    /// `$XDG_DATA_HOME/shiplog`, or `~/.local/share/shiplog`.
+    /// `$XDG_DATA_HOME/shiplog/data`, or `~/.local/share/shiplog/data`: beside what `make install` may have put there.
     static func defaultData(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
-        if let base = environment["XDG_DATA_HOME"], base.hasPrefix("/") { return base + "/shiplog" }
-        return (environment["HOME"] ?? ".") + "/.local/share/shiplog"
+        if let base = environment["XDG_DATA_HOME"], base.hasPrefix("/") { return base + "/shiplog/data" }
+        return (environment["HOME"] ?? ".") + "/.local/share/shiplog/data"
+    }
+
+    /// The data directory to serve from. Above the default one everything is made: a new account has none of it. Above one
+    /// that somebody named nothing is: a mistyped path would be made without a word.
+    static func dataToServe(_ named: String?) throws(Failure) -> String {
+        if let named { return named }
+        let path = defaultData()
+        let parent = (path as NSString).deletingLastPathComponent
+        do {
+            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+        } catch {
+            throw Failure(
+                "data.unusable", "the directory \(parent) cannot be made", remedy: "name a data directory with --data")
+        }
+        return path
     }
 
     /// A file or folder that is installed beside the program (`../share/shiplog/NAME`), or that stands in the folder the

@@ -581,3 +581,17 @@ def test_a_server_killed_in_the_middle_of_a_sync_finishes_it_at_its_next_start(t
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0
+
+
+def test_a_new_account_needs_to_name_no_directory(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_DATA_HOME"} | {"HOME": str(tmp_path)}
+    process = subprocess.Popen([PROGRAM, "serve", "--sandbox", "--listen", "127.0.0.1:0", "--log-level", "error"],
+                               stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout.readline().startswith("listening on ")
+        data = tmp_path / ".local/share/shiplog/data"
+        assert process.stdout.readline().strip().endswith(f"{data}/tokens/admin")
+        assert data.stat().st_mode & 0o777 == 0o700
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0

@@ -55,6 +55,10 @@ struct RollbackTests {
             }
             #expect(stored.revision.desired == row.revision.desired)
             #expect(try await pinned(running)?.target == target)
+            // HEAD stands where it stood: what is shown of Git is not what is enforced.
+            try await running.wait("the commit at HEAD") {
+                await running.controller.status(of: "app")?.targetCommit?.subject == "version 3"
+            }
             // The loop goes on and does not bring version 3 back.
             try await running.refresh()
             try await running.refresh()
