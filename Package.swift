@@ -60,7 +60,7 @@ let package = Package(
         target("TransparencyLog", ["Shiplog", crypto]),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
-            resources: [.embedInCode("0001_ledger.sql")], swiftSettings: swiftSettings),
+            resources: [.embedInCode("0001_ledger.sql"), .embedInCode("0002_tree.sql")], swiftSettings: swiftSettings),
         target(
             "LedgerStore",
             [

@@ -9,10 +9,12 @@ public struct Migration: Sendable {
 
 /// The schema's history, in order.
 public enum Migrations {
-    /// `embedInCode` makes `_001_ledger_sql` of the file's name: it drops a leading digit.
+    /// `embedInCode` makes `_001_ledger_sql` of the first file's name: it drops a leading digit.
     public static let all: [Migration] = [
         Migration(
             version: 1, name: "0001_ledger.sql",
-            sql: String(decoding: PackageResources._001_ledger_sql, as: UTF8.self))
+            sql: String(decoding: PackageResources._001_ledger_sql, as: UTF8.self)),
+        Migration(
+            version: 2, name: "0002_tree.sql", sql: String(decoding: PackageResources._002_tree_sql, as: UTF8.self))
     ]
 }

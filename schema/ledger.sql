@@ -135,6 +135,14 @@ CREATE TABLE sealed (
     CHECK ((erased_by IS NULL) = (ciphertext IS NOT NULL) AND (erased_by IS NULL) = (wrapped IS NOT NULL))
 ) STRICT;
 
+CREATE TABLE subtree (
+    level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 7),
+    -- From 0: the subtree stands over the leaves position * 256^level + 1 … (position + 1) * 256^level.
+    position INTEGER NOT NULL CHECK (position >= 0),
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE token (
     id TEXT PRIMARY KEY,
     hash BLOB NOT NULL CHECK (length(hash) = 32),
@@ -320,6 +328,17 @@ BEGIN SELECT raise(ABORT, 'a sealed value can only be erased or wrapped anew'); 
 
 CREATE TRIGGER sealed_no_delete BEFORE DELETE ON sealed
 BEGIN SELECT raise(ABORT, 'sealed values are erased, not deleted'); END;
+
+CREATE TRIGGER subtree_append BEFORE INSERT ON subtree
+WHEN NEW.position IS NOT (SELECT coalesce(max(position), -1) + 1 FROM subtree WHERE level = NEW.level)
+    OR (NEW.position + 1) << (8 * NEW.level) > (SELECT max(sequence) FROM leaf)
+BEGIN SELECT raise(ABORT, 'the tree grows with the log'); END;
+
+CREATE TRIGGER subtree_no_delete BEFORE DELETE ON subtree
+BEGIN SELECT raise(ABORT, 'the tree is append-only'); END;
+
+CREATE TRIGGER subtree_no_update BEFORE UPDATE ON subtree
+BEGIN SELECT raise(ABORT, 'the tree is append-only'); END;
 
 CREATE TRIGGER token_append BEFORE INSERT ON token
 WHEN NEW.revoked_by IS NOT NULL OR EXISTS (SELECT 1 FROM token WHERE id = NEW.id)

@@ -213,6 +213,23 @@ enum LedgerSQL {
         ORDER BY sequence DESC LIMIT 1
         """
 
+    static let leaves = "SELECT hash FROM leaf WHERE sequence BETWEEN :first AND :last ORDER BY sequence"
+
+    static let subtrees = """
+        SELECT hash FROM subtree WHERE level = :level AND position BETWEEN :first AND :last ORDER BY position
+        """
+
+    static let entries = """
+        SELECT sequence, entry FROM revision NOT INDEXED WHERE sequence BETWEEN :first AND :last
+        UNION ALL SELECT sequence, entry FROM event NOT INDEXED WHERE sequence BETWEEN :first AND :last
+        ORDER BY sequence
+        """
+
+    static let epochEvents = """
+        SELECT sequence FROM event INDEXED BY event_kind
+        WHERE kind IN ('epoch.started', 'epoch.confirmed', 'key.rotated') ORDER BY sequence
+        """
+
     static let sealed =
         "SELECT path, wrapped, ciphertext FROM sealed INDEXED BY sealed_value WHERE owner = :owner AND erased_by IS NULL"
 

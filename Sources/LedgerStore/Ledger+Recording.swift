@@ -25,7 +25,8 @@ extension Ledger {
 
     private static let reserved: Set<Event.Kind> = [
         .attemptStarted, .applicationCreated, .applicationChanged, .applicationDeleted, .clusterAccepted, .pinned,
-        .unpinned, .tokenCreated, .tokenRevoked, .secretsErased
+        .unpinned, .tokenCreated, .tokenRevoked, .secretsErased, .epochStarted,
+        .epochConfirmed, .keyRotated
     ]
 
     /// Appends a revision that closes no attempt: a reconcile, or a sync or rollback that was refused before it began.

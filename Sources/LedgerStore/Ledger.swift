@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 public import Shiplog
 import Synchronization
+import TransparencyLog
 
 /// The history: every reconcile, sync and rollback, and every other act worth auditing, in one SQLite file.
 ///
@@ -59,6 +60,7 @@ public final class Ledger: Sendable {
             let opening = try await connection.writeWithoutTransaction { db in
                 try Schema.migrate(db)
                 try Schema.checkGuards(db)
+                try Subtrees.complete(db)
                 return try Opening(db, identify: (wanted, now()), keys)
             }
             // Without the file and without a wish, the ledger itself says what it is for.
@@ -248,7 +250,7 @@ private struct Opening: Sendable {
         guard head == 0 || recordedAt != nil else {
             throw Failure.corrupt("the newest row of the log, #\(head), has no entry")
         }
-        return LogEnd(sequence: head, recordedAt: recordedAt ?? .min)
+        return LogEnd(recordedAt: recordedAt ?? .min, tree: try Subtrees.tree(db, size: head).range())
     }
 }
 

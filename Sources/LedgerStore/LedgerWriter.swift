@@ -234,7 +234,8 @@ final class LedgerWriter: Sendable {
         do {
             try transaction.run("BEGIN IMMEDIATE")
             for job in group {
-                let before = transaction.end
+                // Only with savepoints: a copy held here would make each append copy the tree's roots.
+                let before = apart ? transaction.end : nil
                 if apart { try transaction.run("SAVEPOINT append") }
                 do {
                     let answer = try job.write(transaction)
@@ -251,7 +252,7 @@ final class LedgerWriter: Sendable {
                     let failure = WriterSpace.refusal(error)
                     try transaction.run("ROLLBACK TO append")
                     try transaction.run("RELEASE append")
-                    transaction.restore(before)
+                    if let before { transaction.restore(before) }
                     answers.append { job.refuse(failure) }
                 }
             }
@@ -281,7 +282,7 @@ final class LedgerWriter: Sendable {
             shared.metrics.largestGroup = max(shared.metrics.largestGroup, written)
         }
         for answer in answers { answer() }
-        if end != start, let head = SequenceNumber(end.sequence) { announce(head) }
+        if end.sequence != start.sequence, let head = SequenceNumber(end.sequence) { announce(head) }
         return .done
     }
 

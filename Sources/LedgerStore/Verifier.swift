@@ -9,13 +9,13 @@ extension Ledger {
     /// attempts, applications, inventory and tokens are what the events say.
     ///
     /// - Parameters:
-    ///   - extending: a head that somebody kept: the log must still begin with exactly those entries.
+    ///   - kept: heads that somebody kept: the log must still begin with exactly those entries.
     ///   - structure: also SQLite's `integrity_check`, which compares every index with its table. Without it only the
     ///     pages' structure is checked.
     ///   - progress: called now and then, from any thread.
     /// - Throws: what keeps it from being read at all; what it finds is in the report.
     public static func verify(
-        _ directory: DataDirectory, extending: TreeHead? = nil, structure: Bool = true,
+        _ directory: DataDirectory, kept: [KeptHead] = [], structure: Bool = true,
         progress: @escaping @Sendable (VerificationProgress) -> Void = { _ in }
     ) async throws(Failure) -> VerificationReport {
         guard FileSystem.exists(directory.ledger) else {
@@ -29,7 +29,7 @@ extension Ledger {
             // One snapshot for all that depends on state; rows of the log below its head never change.
             let snapshot = try pool.makeSnapshot()
             let verifier = Verifier(
-                keys: try? LedgerKeys.load(from: directory, create: false), extending: extending, findings: Findings(),
+                keys: try? LedgerKeys.load(from: directory, create: false), kept: kept, findings: Findings(),
                 progress: progress)
             try await snapshot.read { db in
                 let version = try Schema.check(db)
@@ -52,7 +52,7 @@ extension Ledger {
 /// One run of `Ledger.verify`.
 struct Verifier: Sendable {
     let keys: LedgerKeys?
-    let extending: TreeHead?
+    let kept: [KeptHead]
     let findings: Findings
     let progress: @Sendable (VerificationProgress) -> Void
 
@@ -65,7 +65,11 @@ struct Verifier: Sendable {
             try log(db, (middle + 1)...max(middle + 1, head), of: head, isEmpty: head == middle)
         }
         let (left, right) = try await (first, second)
-        join(left, right, head: head)
+        let tiles = join(left, right, head: head)
+        async let subtrees: Void = snapshot.read { db in
+            // Leaves that are missing were told already, and nothing above them can be right.
+            if self.findings.tree != nil { try self.subtrees(db, tiles) }
+        }
         let stateful = left.stateful + right.stateful
         let repeated = left.repeated.merging(right.repeated) { first, _ in first }
         async let blobs: Void = pool.read { db in try self.blobs(db) }
@@ -74,7 +78,7 @@ struct Verifier: Sendable {
             try self.repeated(db, repeated)
             try self.projections(db, stateful, head: head)
         }
-        _ = try await (blobs, structures, projections)
+        _ = try await (subtrees, blobs, structures, projections)
     }
 
     /// Columns are generated and triggers guard tables only as long as the schema says so.
@@ -109,31 +113,62 @@ struct Verifier: Sendable {
     }
 
     /// The two halves of the log meet: the clock goes on, nothing is missing between, and one tree stands over both.
-    private func join(_ left: LogPart, _ right: LogPart, head: Int64) {
+    /// - Returns: the roots of complete subtrees that must be stored.
+    private func join(_ left: LogPart, _ right: LogPart, head: Int64) -> [TileHash] {
         if let last = left.lastRecordedAt, let first = right.firstRecordedAt, first.time < last.time {
             findings.add(first.sequence, "was recorded before the row in front of it")
         }
-        findings.tree = Self.joined(left.tree, right.tree).flatMap { $0.size == head ? $0 : nil }
-        guard let extending else { return }
-        guard extending.size <= head else {
+        var tiles = left.tiles + right.tiles
+        let joined = Self.joined(left.tree, right.tree) { tiles.append(TileHash(level: $0, position: $1, hash: $2)) }
+        findings.tree = joined.flatMap { $0.size == head ? $0 : nil }
+        for kept in kept { compare(kept, left, right, head: head) }
+        return tiles.sorted { ($0.level, $0.position) < ($1.level, $1.position) }
+    }
+
+    private func compare(_ kept: KeptHead, _ left: LogPart, _ right: LogPart, head: Int64) {
+        guard kept.head.size <= head else {
             return findings.add(
-                head + 1, "is missing: the tree head that was given has \(extending.size) entries, the ledger \(head)")
+                head + 1, "is missing: \(kept.name) has \(kept.head.size) entries, the ledger \(head)")
         }
         let earlier =
-            extending.size == 0
+            kept.head.size == 0
             ? TreeHead(size: 0, root: .empty)
-            : left.earlier?.head ?? right.earlier.flatMap { Self.joined(left.tree, $0) }
-        if earlier != extending {
-            findings.add(
-                nil, "the first \(extending.size) entries are not those of the tree head that was given")
+            : left.earlier[kept.head.size]?.head
+                ?? right.earlier[kept.head.size].flatMap { Self.joined(left.tree, $0) { _, _, _ in } }
+        if earlier != kept.head {
+            findings.add(nil, "the first \(kept.head.size) entries are not those of \(kept.name)")
         }
     }
 
-    private static func joined(_ left: MerkleRange, _ right: MerkleRange) -> TreeHead? {
+    private static func joined(
+        _ left: MerkleRange, _ right: MerkleRange, _ onTileHash: (Int, Int64, MerkleHash) -> Void
+    ) -> TreeHead? {
         var whole = left
         // An empty second half begins at 1 whatever the first holds.
-        if right.end > right.begin, !whole.append(right) { return nil }
+        if right.end > right.begin, !whole.append(right, onTileHash: onTileHash) { return nil }
         return whole.head
+    }
+
+    /// The stored roots of complete subtrees are those of the leaves.
+    private func subtrees(_ db: Database, _ expected: [TileHash]) throws {
+        let cursor = try Row.fetchCursor(
+            db, sql: "SELECT level, position, hash FROM subtree ORDER BY level, position")
+        var next = 0
+        while let row = try cursor.next() {
+            let (level, position): (Int, Int64) = (row[0], row[1])
+            let hash = try row.withUnsafeData(atIndex: 2) { $0.flatMap { MerkleHash(bytes: $0) } }
+            guard expected.indices.contains(next),
+                expected[next] == TileHash(level: level, position: position, hash: hash)
+            else {
+                // The first that differs says it all: what stands above it follows.
+                let wrong = expected.indices.contains(next) ? expected[next] : nil
+                return findings.add(wrong?.first, "the tree over the log is not that of its leaves from here on")
+            }
+            next += 1
+        }
+        if let missing = expected.dropFirst(next).first {
+            findings.add(missing.first, "the tree over the log lacks hashes from here on")
+        }
     }
 
     /// What unchanged reconciles say they repeat: a revision of the same application that repeats none.

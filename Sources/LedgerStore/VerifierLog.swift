@@ -14,8 +14,10 @@ struct LogPart: Sendable {
     var lastRecordedAt: (sequence: Int64, time: Int64)?
     /// The tree over this part; it ends early where a leaf is missing.
     var tree: MerkleRange
-    /// The same, as it was after the entries of an earlier tree head.
-    var earlier: MerkleRange?
+    /// The same, as it was after the entries of each head that was kept.
+    var earlier: [Int64: MerkleRange] = [:]
+    /// Subtrees of 256^level leaves that this part completes by itself.
+    var tiles: [TileHash] = []
 
     init(from first: Int64) { tree = MerkleRange(from: first - 1) }
 }
@@ -27,6 +29,7 @@ extension Verifier {
         guard !isEmpty else { return part }
         var walk = try LogWalk(db, range)
         let folds = try Folds(db)
+        let sizes = Set(kept.map(\.head.size))
         var (rows, bytes, bodies): (Int64, Int64, Int64) = (0, 0, 0)
         var next = range.lowerBound
         while next <= range.upperBound {
@@ -50,8 +53,8 @@ extension Verifier {
                 }
             }
             if part.tree.end == sequence - 1, let leaf = hash.flatMap({ MerkleHash(bytes: $0) }) {
-                part.tree.append(leaf)
-                if sequence == extending?.size { part.earlier = part.tree }
+                part.tree.append(leaf) { part.tiles.append(TileHash(level: $0, position: $1, hash: $2)) }
+                if sizes.contains(sequence) { part.earlier[sequence] = part.tree }
             }
             var scan: Scan?
             var found = 0

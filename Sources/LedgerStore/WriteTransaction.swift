@@ -1,13 +1,16 @@
 import Foundation
 import GRDB
 import Shiplog
+import TransparencyLog
 
 /// What the writer knows of the log's end.
-struct LogEnd: Sendable, Hashable {
+struct LogEnd: Sendable {
     /// 0 for an empty log.
-    var sequence: Int64
+    var sequence: Int64 { tree.end }
     /// Milliseconds.
     var recordedAt: Int64
+    /// The roots that the tree over the log is made of.
+    var tree: MerkleRange
 }
 
 /// The writer's transaction as one append sees it. Used on the writer's queue only.
@@ -34,7 +37,11 @@ final class WriteTransaction {
         let recordedAt = max(end.recordedAt, now.milliseconds)
         let entry = draft.entry(sequence: sequence, recordedAt: recordedAt)
         guard let number = SequenceNumber(sequence) else { throw Failure.corrupt("the log's sequence is exhausted") }
-        try run("INSERT INTO leaf (sequence, hash) VALUES (?, ?)", [sequence, Data(Hashing.leaf(entry))])
+        let leaf = MerkleHash.leaf(entry)
+        try run("INSERT INTO leaf (sequence, hash) VALUES (?, ?)", [sequence, leaf.withUnsafeBytes { Data($0) }])
+        try end.tree.append(leaf) { level, position, hash in
+            try run(Subtrees.insert, [level, position, hash.withUnsafeBytes { Data($0) }])
+        }
         try run(
             table == .revision
                 ? "INSERT INTO revision (sequence, entry) VALUES (?, ?)"
@@ -45,7 +52,7 @@ final class WriteTransaction {
                 "INSERT INTO body (sequence, name, salt, encoding, content) VALUES (?, ?, ?, ?, ?)",
                 [sequence, body.name, Data(body.salt), body.encoding, Data(body.content)])
         }
-        end = LogEnd(sequence: sequence, recordedAt: recordedAt)
+        end.recordedAt = recordedAt
         return number
     }
 

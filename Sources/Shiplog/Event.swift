@@ -44,6 +44,14 @@ public struct Event: Sendable, Hashable {
         case sessionOpened = "session.opened"
         case sessionClosed = "session.closed"
         case secretsErased = "secrets.erased"
+        /// The log begins, or begins anew under another identity after an older copy was put in its place.
+        case epochStarted = "epoch.started"
+        /// A person took the restored state for good.
+        case epochConfirmed = "epoch.confirmed"
+        case keyRotated = "key.rotated"
+        /// A witness signed a checkpoint, or it was put where others keep it.
+        case checkpointCosigned = "checkpoint.cosigned"
+        case checkpointAnchored = "checkpoint.anchored"
         case serverStarted = "server.started"
         case serverStopped = "server.stopped"
         case ledgerVerified = "ledger.verified"

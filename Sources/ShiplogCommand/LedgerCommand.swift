@@ -59,7 +59,7 @@ struct LedgerVerifyCommand: ClientCommand {
         let progress = ProgressLine(isOn: Talk.isTerminal && out.format == .table)
         let report: VerificationReport
         do throws(Failure) {
-            report = try await Ledger.verify(try data.directory(), extending: kept) { progress.show($0) }
+            report = try await Ledger.verify(try data.directory(), kept: kept.map { [KeptHead($0)] } ?? []) { progress.show($0) }
         } catch {
             progress.clear()
             throw error.code == "ledger.corrupt" ? CommandError(.integrity, error) : CommandError(.of(error), error)

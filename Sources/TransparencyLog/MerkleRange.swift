@@ -26,29 +26,67 @@ public struct MerkleRange: Sendable, Hashable {
     }
 
     /// Adds the leaf at `end`.
-    public mutating func append(_ leaf: MerkleHash) {
-        push(Node(height: 0, first: end, hash: leaf))
+    public mutating func append(_ leaf: MerkleHash) { append(leaf) { _, _, _ in } }
+
+    /// Adds the leaf at `end`.
+    /// - Parameter onTileHash: called for each subtree of 256, 65,536, … leaves that the leaf completes: with its level
+    ///   (1 for 256 leaves), its position among those of the level, and its root. Tiles are made of these.
+    public mutating func append(
+        _ leaf: MerkleHash, onTileHash: (_ level: Int, _ position: Int64, MerkleHash) throws -> Void
+    ) rethrows {
+        try push(Node(height: 0, first: end, hash: leaf), onTileHash)
         end += 1
     }
 
+    /// Adds the root of the 2^height leaves that begin at `end`.
+    /// - Returns: false, with nothing changed, where no such subtree may begin.
+    @discardableResult
+    public mutating func append(subtree hash: MerkleHash, height: Int) -> Bool {
+        guard 0...62 ~= height, end & ((1 << height) - 1) == 0 else { return false }
+        let (next, overflow) = end.addingReportingOverflow(1 << height)
+        guard !overflow else { return false }
+        push(Node(height: height, first: end, hash: hash)) { _, _, _ in }
+        end = next
+        return true
+    }
+
     /// Joins the range that begins where this one ends.
+    /// - Parameter onTileHash: called for each subtree that only the two together complete, as by `append`.
     /// - Returns: false, with nothing changed, when the two do not meet.
     @discardableResult
-    public mutating func append(_ next: MerkleRange) -> Bool {
+    public mutating func append(
+        _ next: MerkleRange, onTileHash: (_ level: Int, _ position: Int64, MerkleHash) -> Void = { _, _, _ in }
+    ) -> Bool {
         guard next.begin == end else { return false }
-        for node in next.nodes { push(node) }
+        for node in next.nodes { push(node, onTileHash) }
         end = next.end
         return true
     }
 
-    private mutating func push(_ node: Node) {
+    private mutating func push(
+        _ node: Node, _ onTileHash: (Int, Int64, MerkleHash) throws -> Void
+    ) rethrows {
         var node = node
         // Two neighbours are a subtree of the next height when the left one begins where such a subtree may begin.
         while let left = nodes.last, left.height == node.height, left.first & ((1 << (left.height + 1)) - 1) == 0 {
             nodes.removeLast()
             node = Node(height: left.height + 1, first: left.first, hash: .node(left.hash, node.hash))
+            if node.height & 7 == 0 { try onTileHash(node.height >> 3, node.first >> node.height, node.hash) }
         }
         nodes.append(node)
+    }
+
+    /// The perfect subtrees that a range of leaves is made of, from left to right: the largest that fits each time.
+    public static func subtrees(of range: Range<Int64>) -> [(first: Int64, height: Int)] {
+        var subtrees: [(first: Int64, height: Int)] = []
+        var first = max(0, range.lowerBound)
+        while first < range.upperBound {
+            let room = 63 - (range.upperBound - first).leadingZeroBitCount
+            let height = first == 0 ? room : min(room, first.trailingZeroBitCount)
+            subtrees.append((first, height))
+            first += 1 << height
+        }
+        return subtrees
     }
 
     /// The tree's head; nil unless the range begins at the first leaf.

@@ -10,7 +10,7 @@ import TransparencyLog
 /// A tree head that somebody keeps finds what verifying the file by itself cannot.
 @Suite struct TreeHeadTests {
     private func report(_ test: TestLedger, extending head: TreeHead? = nil) async throws -> VerificationReport {
-        try await Ledger.verify(test.directory, extending: head)
+        try await Ledger.verify(test.directory, kept: head.map { [KeptHead($0)] } ?? [])
     }
 
     /// The tree as somebody else would compute it from the entries alone.
