@@ -71,7 +71,7 @@ let package = Package(
         target(
             "HTTPAPI",
             [
-                "Shiplog", "LedgerStore", "Reconciling", crypto, log, hummingbird,
+                "Shiplog", "TransparencyLog", "LedgerStore", "Reconciling", crypto, log, hummingbird,
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),

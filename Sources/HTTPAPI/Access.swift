@@ -114,6 +114,9 @@ extension Principal {
 
     func sees(_ event: StoredEvent) -> Bool {
         if let application = event.value.application { return may(.read, Subject(application)) }
-        return self == .local || may(.audit, .everything)
+        return seesWholeLog
     }
+
+    /// Entries of everything, whoever they speak of.
+    var seesWholeLog: Bool { self == .local || may(.audit, .everything) }
 }

@@ -9,6 +9,8 @@ import Shiplog
 /// What all handlers share. One of it, made once.
 struct Parts: Sendable {
     let ledger: Ledger
+    /// Signs the log; nil for a server that was given none, as tests' are.
+    let log: LogKeeper?
     let controller: Controller
     let settings: ServerSettings
     let formats: Formats
@@ -22,6 +24,7 @@ struct Parts: Sendable {
     let page: StaticPage
     let closing: Closing
     let startedAt: Timestamp
+    let verifying = OneAtATime()
     let now: @Sendable () -> Timestamp
     let logger: Logger
 }

@@ -72,6 +72,7 @@ struct Gate: HTTPResponder {
                 parts: parts, request: request, path: values, query: query, principal: principal,
                 address: visit.address, requestID: visit.requestID, channel: channel)
             try await authorize(call, route)
+            try LogHandlers.refuseWhileUnconfirmed(route, call)
             return try await route.handler(call)
         }
     }

@@ -81,13 +81,13 @@ enum HistoryHandlers {
     // MARK: - One
 
     @Sendable static func revision(_ call: Call) async throws -> Response {
-        let stored = try await stored(call, at: try call.sequence())
+        let stored = try await stored(call, at: try await sequence(call))
         let leaf = try await call.ledger.entry(stored.sequence).flatMap(leaf)
         return .json(stored.projection(isWhole: true, leaf: leaf))
     }
 
     @Sendable static func event(_ call: Call) async throws -> Response {
-        let sequence = try call.sequence()
+        let sequence = try await sequence(call)
         let missing = Problem(.notFound, "event.not-found", "there is no event \(sequence)")
         guard case .event(let stored)? = try await call.ledger.record(at: sequence) else { throw missing }
         guard call.principal.sees(stored) else { throw missing.asRefusal }
@@ -97,7 +97,7 @@ enum HistoryHandlers {
 
     /// The bytes that were hashed, verbatim. They never change.
     @Sendable static func entry(_ call: Call) async throws -> Response {
-        let sequence = try call.sequence()
+        let sequence = try await sequence(call)
         let missing = Problem(.notFound, "entry.not-found", "there is no entry \(sequence)")
         guard let record = try await call.ledger.record(at: sequence),
             let bytes = try await call.ledger.entry(sequence), let leaf = leaf(bytes)
@@ -107,6 +107,24 @@ enum HistoryHandlers {
         var response = Response.bytes(bytes, type: "application/json").unless(tag, known: call.header(.ifNoneMatch))
         response.headers[.cacheControl] = "private, max-age=31536000, immutable"
         return response
+    }
+
+    /// `48211`, or `2/48211` for an entry of an epoch.
+    static func sequence(_ call: Call) async throws -> SequenceNumber {
+        let parts = (call.path["sequence"] ?? "").split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return try call.sequence() }
+        guard let epoch = Int64(parts[0]), let sequence = SequenceNumber(String(parts[1])) else {
+            throw Problem.invalid("sequence", "must be a number, or an epoch and a number such as 2/48211")
+        }
+        switch Epoch.place(of: sequence.value, inEpoch: epoch, try await call.ledger.epochs()) {
+        case .here: return sequence
+        case .lost:
+            throw Problem(
+                .gone, "log.entry-lost", "the entry \(epoch)/\(sequence.value) was lost with the copy it stood in",
+                remedy: "the first entry of the epoch after it says what was lost, and under which checkpoint")
+        case .unknown:
+            throw Problem(.notFound, "entry.not-found", "nobody knows an entry \(epoch)/\(sequence.value)")
+        }
     }
 
     static func stored(_ call: Call, at sequence: SequenceNumber) async throws -> StoredRevision {
@@ -131,7 +149,7 @@ enum HistoryHandlers {
 
     /// The stored manifests, Secrets redacted.
     @Sendable static func manifests(_ call: Call) async throws -> Response {
-        let stored = try await whole(call, try await stored(call, at: try call.sequence()))
+        let stored = try await whole(call, try await stored(call, at: try await sequence(call)))
         return .json(["items": .array(try await manifests(of: stored, call).map(\.object))])
     }
 
@@ -153,7 +171,7 @@ enum HistoryHandlers {
 
     /// From another state to this revision's: what it brought (`previous`), what it would bring now (`live`).
     @Sendable static func difference(_ call: Call) async throws -> Response {
-        let stored = try await whole(call, try await stored(call, at: try call.sequence()))
+        let stored = try await whole(call, try await stored(call, at: try await sequence(call)))
         let against = try call.query.one("against") ?? "previous"
         var new = try await manifests(of: stored, call)
         let old: [Resource]

@@ -20,6 +20,8 @@ struct Route: Sendable {
     let parameters: Set<String>
     let handler: @Sendable (Call) async throws -> Response
     private let segments: [Segment]
+    /// Its last name takes all that is left of the path, slashes included.
+    private let isOpenEnded: Bool
 
     private enum Segment: Sendable, Hashable {
         case word(String)
@@ -28,8 +30,9 @@ struct Route: Sendable {
 
     init(
         _ method: HTTPRequest.Method, _ pattern: String, _ scope: Scope, _ parameters: Set<String>,
-        _ handler: @escaping @Sendable (Call) async throws -> Response
+        isOpenEnded: Bool = false, _ handler: @escaping @Sendable (Call) async throws -> Response
     ) {
+        self.isOpenEnded = isOpenEnded
         self.method = method
         self.pattern = pattern
         self.scope = scope
@@ -51,6 +54,11 @@ struct Route: Sendable {
 
     /// The values of its names when the path is one of its; nil otherwise.
     func match(_ path: [String]) -> [String: String]? {
+        var path = path
+        if isOpenEnded, path.count > segments.count, segments.count > 0 {
+            let rest = path[(segments.count - 1)...].joined(separator: "/")
+            path = path.prefix(segments.count - 1) + [rest]
+        }
         guard path.count == segments.count else { return nil }
         var values: [String: String] = [:]
         for (segment, text) in zip(segments, path) {

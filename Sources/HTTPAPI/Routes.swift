@@ -4,7 +4,7 @@ extension RouteTable {
     static let base = "/api/shiplog/v1"
 
     static let all: RouteTable = RouteTable(
-        routes: applications + history + people + machinery
+        routes: applications + history + log + people + machinery
     )
 
     private static let applications: [Route] = [
@@ -57,6 +57,17 @@ extension RouteTable {
         Route(.get, base + "/entries/{sequence}", .act(.read), HistoryHandlers.entry),
         Route(
             .get, base + "/stream", .act(.read), ["after", "application", "includeUnchanged"], StreamHandlers.stream)
+    ]
+
+    private static let log: [Route] = [
+        Route(.get, "/log/checkpoint", .act(.read), LogHandlers.checkpoint),
+        Route(.get, "/log/tile/{tile}", .act(.read), [], isOpenEnded: true, LogHandlers.tile),
+        Route(.get, base + "/log", .act(.read), LogHandlers.status),
+        Route(.get, base + "/entries/{sequence}/proof", .act(.read), ["size"], LogHandlers.proof),
+        Route(.get, base + "/log/consistency", .act(.read), ["from", "to"], LogHandlers.consistency),
+        Route(.post, base + "/log/rotate-key", .act(.administer), LogHandlers.rotateKey),
+        Route(.post, base + "/log/confirm", .act(.administer), LogHandlers.confirm),
+        Route(.post, base + "/log/verify", .act(.audit), LogHandlers.verify)
     ]
 
     private static let people: [Route] = [

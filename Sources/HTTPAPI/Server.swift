@@ -21,7 +21,7 @@ public struct Server: Sendable {
     ///   - onListening: called with the port once it takes connections.
     /// - Throws: `server.tls-required`, `server.tls-invalid`, `server.web-missing`, `server.listen-invalid`.
     public init(
-        ledger: Ledger, controller: Controller, formats: Formats, settings: ServerSettings,
+        ledger: Ledger, log: LogKeeper? = nil, controller: Controller, formats: Formats, settings: ServerSettings,
         now: @escaping @Sendable () -> Timestamp, logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) throws(Failure) {
@@ -30,7 +30,7 @@ public struct Server: Sendable {
         let metrics = Metrics()
         let sessions = Sessions(capacity: settings.limits.sessions, length: settings.sessionLength)
         parts = Parts(
-            ledger: ledger, controller: controller, settings: settings, formats: formats,
+            ledger: ledger, log: log, controller: controller, settings: settings, formats: formats,
             authenticator: Authenticator(
                 ledger: ledger, sessions: sessions,
                 limiter: AttemptLimiter(limit: settings.limits.authenticationFailures), settings: settings, now: now),

@@ -29,6 +29,8 @@ enum SystemHandlers {
             checks.append(("ledger-read", error.code.rawValue))
         }
         checks.append(("ledger-write", call.ledger.trouble?.code.rawValue))
+        checks.append(("log-confirmed", call.parts.log?.isUnconfirmed == true ? "log.unconfirmed" : nil))
+        checks.append(("log-checkpoint", call.parts.log?.failure?.code.rawValue))
         checks.append(("running", call.parts.closing.isClosing ? "the server is stopping" : nil))
         let isReady = checks.allSatisfy { $0.failure == nil }
         let status: HTTPResponse.Status = isReady ? .ok : .serviceUnavailable

@@ -16,7 +16,9 @@ public struct DataDirectory: Sendable, Hashable {
     public init(_ path: String) throws(Failure) {
         self.path = Self.normal(path)
         try FileSystem.makePrivateDirectory(self.path)
-        for directory in [keys, tokens, repositories, sandbox] { try FileSystem.makePrivateDirectory(directory) }
+        for directory in [keys, tokens, checkpoints, repositories, sandbox] {
+            try FileSystem.makePrivateDirectory(directory)
+        }
     }
 
     /// For commands that only read: makes nothing.
@@ -46,6 +48,9 @@ public struct DataDirectory: Sendable, Hashable {
     public var keys: String { path + "/keys" }
     /// Files that hold a token for a person to pick up, such as the first administrator's.
     public var tokens: String { path + "/tokens" }
+    /// Where checkpoints are kept unless the configuration names a better place: one that is not put back together with
+    /// the database.
+    public var checkpoints: String { path + "/checkpoints" }
     /// Bare mirrors.
     public var repositories: String { path + "/repositories" }
     /// The embedded cluster's state.

@@ -59,6 +59,28 @@ public struct Epoch: Sendable, Hashable {
     }
 }
 
+extension Epoch {
+    /// Which entry `epoch/sequence` names.
+    public enum Place: Sendable, Hashable {
+        /// The one of that number in the ledger as it is.
+        case here
+        /// It stood in a copy that was lost.
+        case lost
+        /// There is no such epoch, or nobody knows what it held.
+        case unknown
+    }
+
+    /// - Parameter epochs: all of the ledger, in order.
+    public static func place(of sequence: Int64, inEpoch number: Int64, _ epochs: [Epoch]) -> Place {
+        guard let index = epochs.firstIndex(where: { $0.number == number }) else { return .unknown }
+        for later in epochs[(index + 1)...] {
+            guard let shared = later.shared else { return .unknown }
+            if sequence > shared { return later.lost?.contains(sequence) == true ? .lost : .unknown }
+        }
+        return .here
+    }
+}
+
 extension Ledger {
     /// Every epoch, in order; empty for a log that was never signed.
     public func epochs() async throws(Failure) -> [Epoch] {

@@ -24,6 +24,7 @@ public actor LogKeeper {
         var epochs: [Epoch]
         var published: Checkpoint?
         var failure: Failure?
+        var attestations: [Attestation] = []
     }
 
     public nonisolated let ledger: Ledger
@@ -138,6 +139,27 @@ public actor LogKeeper {
     /// Whether a person still has to look at what was restored: nothing is changed until then.
     public nonisolated var isUnconfirmed: Bool { epoch?.isUnconfirmed ?? false }
 
+    /// How each witness and anchor stands to the log.
+    public nonisolated var attestations: [Attestation] { seen.withLock(\.attestations) }
+    /// Whether the log has nobody's word but its own: no witness has signed, no anchor has taken a checkpoint.
+    public nonisolated var isSelfAttested: Bool { !attestations.contains { $0.size != nil } }
+
+    public nonisolated func report(_ attestation: Attestation) {
+        seen.withLock { seen in
+            if let index = seen.attestations.firstIndex(where: { $0.name == attestation.name }) {
+                seen.attestations[index] = attestation
+            } else {
+                seen.attestations.append(attestation)
+            }
+        }
+    }
+
+    /// Returns when a person has taken the restored state for good; at once when nothing was restored.
+    public nonisolated func waitUntilConfirmed() async throws {
+        // A person takes minutes; a second more is nothing to them.
+        while isUnconfirmed { try await Task.sleep(for: .seconds(1)) }
+    }
+
     /// Publishes after each commit until cancelled or the ledger is closed.
     public func run(onFailure: @Sendable (Failure) -> Void = { _ in }) async {
         for await _ in ledger.changes() {
@@ -243,6 +265,14 @@ public actor LogKeeper {
     private func reload() async throws(Failure) {
         let epochs = try await ledger.epochs()
         seen.withLock { $0.epochs = epochs }
+    }
+}
+
+extension Ledger {
+    /// The checkpoint that was signed last, as it stands in its folder; nil when there is none.
+    /// - Parameter folder: nil for the one in the data directory.
+    public func checkpoint(in folder: String? = nil) throws(Failure) -> Checkpoint? {
+        try CheckpointFile(folder: folder ?? directory.checkpoints, uid: uid).read()
     }
 }
 

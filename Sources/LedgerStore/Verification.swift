@@ -39,6 +39,22 @@ public struct VerificationReport: Sendable, Hashable, CustomStringConvertible {
     /// The first bad row, or what is wrong with the ledger as a whole.
     public var first: Finding? { findings.first }
 
+    /// The report as a document, for the API and for `-o json`.
+    public var document: JSON {
+        .members([
+            "treeHead": treeHead.map { .string($0.description) }, "sound": .bool(isSound), "rows": .integer(rows),
+            "entryBytes": .integer(entryBytes), "bodies": .integer(bodies), "blobs": .integer(blobs),
+            "blobBytes": .integer(blobBytes), "findingCount": .integer(findingCount),
+            "notes": .array(notes.map { .string($0) }),
+            "findings": .array(
+                findings.map {
+                    .members([
+                        "sequence": $0.sequence.map { .integer($0.value) }, "message": .string($0.message)
+                    ])
+                })
+        ])
+    }
+
     public var description: String {
         guard let first else { return "\(rows) rows, \(bodies) bodies and \(blobs) blobs are sound" }
         return "\(first)" + (findingCount > 1 ? " (and \(findingCount - 1) more)" : "")

@@ -9,7 +9,8 @@ extension Ledger {
     /// attempts, applications, inventory and tokens are what the events say.
     ///
     /// - Parameters:
-    ///   - kept: heads that somebody kept: the log must still begin with exactly those entries.
+    ///   - kept: heads that somebody kept: the log must still begin with exactly those entries. The checkpoint in the
+    ///     data directory is one of them, once its signature was checked.
     ///   - structure: also SQLite's `integrity_check`, which compares every index with its table. Without it only the
     ///     pages' structure is checked.
     ///   - progress: called now and then, from any thread.
@@ -28,10 +29,8 @@ extension Ledger {
             defer { try? pool.close() }
             // One snapshot for all that depends on state; rows of the log below its head never change.
             let snapshot = try pool.makeSnapshot()
-            let verifier = Verifier(
-                keys: try? LedgerKeys.load(from: directory, create: false), kept: kept, findings: Findings(),
-                progress: progress)
-            try await snapshot.read { db in
+            let findings = Findings()
+            let own = try await snapshot.read { db -> [KeptHead] in
                 let version = try Schema.check(db)
                 guard version > 0 else { throw Failure.corrupt("ledger.sqlite is empty") }
                 guard version == Schema.newest else {
@@ -39,13 +38,44 @@ extension Ledger {
                         .ledgerOlderSchema, "the ledger has an older schema than this version checks",
                         remedy: "start the server once with this version: it brings the ledger up to date")
                 }
-                try verifier.schema(db)
+                return Self.ownCheckpoint(db, directory, findings)
             }
+            let verifier = Verifier(
+                keys: try? LedgerKeys.load(from: directory, create: false), kept: kept + own, findings: findings,
+                progress: progress)
+            try await snapshot.read { db in try verifier.schema(db) }
             try await verifier.run(pool, snapshot, structure: structure)
             return verifier.findings.report
         } catch {
             throw Connections.failure(error, "verifying the ledger")
         }
+    }
+}
+
+extension Ledger {
+    /// The checkpoint beside the database, when there is one and it is of the present epoch.
+    private static func ownCheckpoint(
+        _ db: Database, _ directory: DataDirectory, _ findings: Findings
+    ) -> [KeptHead] {
+        do {
+            // A log that was never signed has none, and nobody misses it.
+            guard let epoch = try Reading.epochs(db).last,
+                let uid = try String.fetchOne(db, sql: "SELECT uid FROM ledger")
+            else { return [] }
+            guard let checkpoint = try CheckpointFile(folder: directory.checkpoints, uid: uid).read(),
+                checkpoint.origin == epoch.origin
+            else {
+                findings.note("there is no checkpoint in the data directory: nothing but the file itself was checked")
+                return []
+            }
+            try checkpoint.note.verify(epoch.keys)
+            return [KeptHead(checkpoint.head, name: "the last checkpoint")]
+        } catch let failure as Failure {
+            findings.add(nil, "the last checkpoint: \(failure.message)")
+        } catch {
+            findings.add(nil, "the last checkpoint cannot be compared")
+        }
+        return []
     }
 }
 

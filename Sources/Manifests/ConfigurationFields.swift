@@ -49,6 +49,23 @@ enum ConfigurationFields {
             "maxBodyBytes": .integer
         ]),
         "logging": .map(["level": .string, "format": .string]),
-        "metrics": .map(["enabled": .bool])
+        "metrics": .map(["enabled": .bool]),
+        "log": .map([
+            "checkpoints": .string,
+            "origin": .string,
+            "interval": .duration,
+            "witnesses": .list(.map(["url": .string, "key": .string])),
+            "anchors": .list(
+                .map([
+                    "name": .string,
+                    "url": .string,
+                    "token": secret("token"),
+                    "tokenFile": .string,
+                    "tokenEnv": .string,
+                    "repository": .string,
+                    "branch": .string,
+                    "path": .string
+                ]))
+        ])
     ])
 }

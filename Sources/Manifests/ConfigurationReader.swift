@@ -59,6 +59,7 @@ private struct Reading {
         result.logging.level = try choice(["logging", "level"], .info)
         result.logging.format = try choice(["logging", "format"], .auto)
         result.metrics.enabled = json.at("metrics", "enabled")?.bool ?? true
+        result.log = try log()
         return result
     }
 
@@ -144,6 +145,55 @@ private struct Reading {
         result.selfHealBackoff.factor = try integer(backoff + ["factor"], 1...100, result.selfHealBackoff.factor)
         result.selfHealBackoff.maximum = try duration(backoff + ["maximum"], result.selfHealBackoff.maximum)
         return result
+    }
+
+    private func log() throws(Failure) -> ServerConfiguration.Log {
+        var result = ServerConfiguration.Log()
+        result.checkpoints = text("log", "checkpoints")
+        result.interval = try duration(["log", "interval"], result.interval, zero: false)
+        if let origin = text("log", "origin") {
+            // A line of its own in each checkpoint, and a part of each key's name.
+            guard origin.utf8.count <= 150,
+                origin.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "+") }),
+                !origin.hasSuffix("/"), !origin.contains("://")
+            else {
+                throw check.invalid(["log", "origin"], "must be a host and path, such as ledger.example.com/prod")
+            }
+            result.origin = origin
+        }
+        for index in 0..<(json.at("log", "witnesses")?.array ?? []).count {
+            let path = ["log", "witnesses", String(index)]
+            guard let key = text(path + ["key"]) else { throw check.invalid(path + ["key"], "is missing") }
+            result.witnesses.append(.init(url: try address(path + ["url"]), key: key))
+        }
+        for index in 0..<(json.at("log", "anchors")?.array ?? []).count {
+            let path = ["log", "anchors", String(index)]
+            guard let name = text(path + ["name"]) else { throw check.invalid(path + ["name"], "is missing") }
+            guard !result.anchors.contains(where: { $0.name == name }) else {
+                throw check.invalid(path + ["name"], "is the name of another anchor too")
+            }
+            let kind: ServerConfiguration.Anchor.Kind
+            switch (value(path + ["url"]) != nil, text(path + ["repository"])) {
+            case (true, nil):
+                kind = .http(url: try address(path + ["url"]), token: try secret(path, "token"))
+            case (false, let repository?):
+                kind = .git(
+                    url: repository, branch: text(path + ["branch"]) ?? "main",
+                    path: text(path + ["path"]) ?? "checkpoints")
+            default: throw check.invalid(path, "needs either url or repository")
+            }
+            result.anchors.append(.init(name: name, kind: kind))
+        }
+        return result
+    }
+
+    /// An http or https address without user, query and a slash at its end.
+    private func address(_ path: [String]) throws(Failure) -> String {
+        guard var url = text(path), url.hasPrefix("http://") || url.hasPrefix("https://"), !url.contains("@"),
+            !url.contains("?"), !url.contains("#")
+        else { throw check.invalid(path, "must be an http or https address without user and query") }
+        while url.hasSuffix("/") { url.removeLast() }
+        return url
     }
 
     private func git() throws(Failure) -> ServerConfiguration.Git {

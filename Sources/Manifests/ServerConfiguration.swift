@@ -19,6 +19,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     public var webhooks = Webhooks()
     public var logging = Logging()
     public var metrics = Metrics()
+    public var log = Log()
 
     public init() {}
 
@@ -90,6 +91,38 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var github: SecretReference?
         /// Larger bodies are refused while they stream in.
         public var maxBodyBytes = 1 << 20
+    }
+
+    /// The signed log.
+    public struct Log: Sendable, Hashable {
+        /// The folder of the last checkpoint; nil for one in the data directory. Best on another disk than the ledger.
+        public var checkpoints: String?
+        /// What the origin of a new epoch begins with, as a host and path; the ledger's uid is added.
+        public var origin = "shiplog.dev/ledger"
+        public var witnesses: [Witness] = []
+        public var anchors: [Anchor] = []
+        /// Between two rounds of witnesses and anchors.
+        public var interval: Duration = .seconds(60)
+    }
+
+    /// Somebody who signs that the log only grows (<https://c2sp.org/tlog-witness>).
+    public struct Witness: Sendable, Hashable {
+        /// The submission prefix, without a slash at its end.
+        public var url: String
+        /// Its verifier key, `NAME+KEYID+BASE64` of a cosigning key.
+        public var key: String
+    }
+
+    /// A place where checkpoints are put, so that others keep them.
+    public struct Anchor: Sendable, Hashable {
+        public enum Kind: Sendable, Hashable {
+            /// The checkpoint is the body of a POST.
+            case http(url: String, token: SecretReference?)
+            /// A commit is added to a branch.
+            case git(url: String, branch: String, path: String)
+        }
+        public var name: String
+        public var kind: Kind
     }
 
     public struct Logging: Sendable, Hashable {

@@ -44,11 +44,13 @@ public final class Controller: Sendable {
     public var queueDepth: Int { get async { await queue.depth } }
 
     /// Runs until cancelled: recovery first, then the workers and the polling.
+    /// - Parameter holding: waited for when applications can be looked at and before anything is done with them.
     /// - Throws: what kept recovery from reading the ledger.
-    public func run() async throws {
+    public func run(holding: @Sendable () async throws -> Void = {}) async throws {
         for application in try await ledger.applications() {
             await board.set(ApplicationStatus(registered: application))
         }
+        try await holding()
         let open = try await ledger.openAttempts()
         if !open.isEmpty { logger.notice("recovering", metadata: ["attempts": "\(open.count)"]) }
         for attempt in open { await state.setOpen(attempt) }

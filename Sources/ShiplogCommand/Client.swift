@@ -12,6 +12,8 @@ struct Client: Sendable {
     /// What was asked for with `--timeout`; 0 is without end.
     let timeout: Span?
     private let token: SecretText?
+    /// Whether the server is told who asks.
+    var hasToken: Bool { token != nil }
     private let tls: TLSSettings
 
     init(_ options: ServerOptions, environment: [String: String]) throws(Failure) {
@@ -126,6 +128,14 @@ extension Client {
     /// The bytes of an answer as they came.
     func bytes(_ path: String) async throws -> [UInt8] {
         try await answer(request("GET", path, QueryText(), nil)).body
+    }
+
+    /// A file that stands beside the API, such as `/log/checkpoint`.
+    func file(_ path: String) async throws -> [UInt8] {
+        var request = request("GET", "", QueryText(), nil)
+        request.url = server + path
+        request.headers = request.headers.map { $0.name == "Accept" ? ("Accept", "*/*") : $0 }
+        return try await answer(request).body
     }
 
     /// Every item of a list, page by page, until there are `limit`.

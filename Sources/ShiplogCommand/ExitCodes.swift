@@ -60,6 +60,8 @@ extension Ending {
         switch failure.code.rawValue {
         case "http.unreachable", "http.timeout", "http.tls": .unreachable
         case "ledger.missing", "token.unknown": .notFound
+        case "ledger.rolled-back", "ledger.forked": .integrity
+        case "log.checkpoint-missing", "log.checkpoint-foreign", "log.no-fork": .refused
         case "data.in-use", "data.mode-mismatch", "server.address-in-use": .refused
         default: .trouble
         }

@@ -7,13 +7,18 @@ import TransparencyLog
 /// `shiplog ledger`.
 struct LedgerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "Check the ledger of a data directory and measure it, on its own machine.",
+        commandName: "ledger", abstract: "Check the ledger, prove what it holds, and measure it.",
         discussion: """
             Examples:
               shiplog ledger verify --data /var/lib/shiplog
-              shiplog ledger stats --data /var/lib/shiplog
+              shiplog ledger checkpoint > monday.checkpoint
+              shiplog ledger verify --server https://shiplog.example.org --checkpoint monday.checkpoint
+              shiplog ledger proof 48211
             """,
-        subcommands: [LedgerVerifyCommand.self, LedgerStatsCommand.self])
+        subcommands: [
+            LedgerVerifyCommand.self, LedgerCheckpointCommand.self, LedgerProofCommand.self,
+            LedgerConsistencyCommand.self, LedgerKeyCommand.self, LedgerConfirmCommand.self, LedgerStatsCommand.self
+        ])
 }
 
 struct DataOption: ParsableArguments {
@@ -24,81 +29,6 @@ struct DataOption: ParsableArguments {
 
     func directory() throws(Failure) -> DataDirectory {
         try DataDirectory(existing: data ?? Places.defaultData())
-    }
-}
-
-/// `shiplog ledger verify`.
-struct LedgerVerifyCommand: ClientCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify",
-        abstract: "Check every row, body, digest and gap, beside a running server or without one.",
-        discussion: """
-            Examples:
-              shiplog ledger verify
-              shiplog ledger verify --data /var/lib/shiplog -o json
-              shiplog ledger verify --extends 48211:mpd…=      the tree head that an earlier run printed
-
-            A tree head that is kept elsewhere makes history that was changed afterwards visible, whoever changed it.
-            Exit 0 when the ledger is sound, 8 when it is not; the first bad row is named.
-            """)
-
-    @Option(
-        help: ArgumentHelp(
-            "A tree head of an earlier time: the ledger must still begin with exactly those entries.",
-            valueName: "size:root"))
-    var extends: String?
-
-    @OptionGroup var data: DataOption
-    @OptionGroup var output: OutputOptions
-
-    func run() async throws {
-        let out = output.out
-        let kept = try extends.map { text throws(CommandError) in
-            do throws(Failure) { return try TreeHead(text) } catch { throw CommandError(.usage, error) }
-        }
-        let progress = ProgressLine(isOn: Talk.isTerminal && out.format == .table)
-        let report: VerificationReport
-        do throws(Failure) {
-            report = try await Ledger.verify(try data.directory(), kept: kept.map { [KeptHead($0)] } ?? []) { progress.show($0) }
-        } catch {
-            progress.clear()
-            throw error.code == "ledger.corrupt" ? CommandError(.integrity, error) : CommandError(.of(error), error)
-        }
-        progress.clear()
-        out.show(Self.document(report)) { Self.text(report) }
-        guard let first = report.first, !report.isSound else { return }
-        throw CommandError(
-            .integrity,
-            Failure(
-                "ledger.unsound",
-                (first.sequence.map { "the first bad row is \($0): " } ?? "the ledger is not sound: ") + first.message,
-                remedy: "keep the file as it is, and compare it with a replica or a backup"))
-    }
-
-    static func text(_ report: VerificationReport) -> String {
-        var text = ""
-        for note in report.notes { text += "note: " + Terminal.harmless(note) + "\n" }
-        if report.isSound {
-            return text + "\(report)\n" + (report.treeHead.map { "tree head: \($0)\n" } ?? "")
-        }
-        for finding in report.findings { text += Terminal.harmless("\(finding)") + "\n" }
-        let more = report.findingCount - Int64(report.findings.count)
-        return text + (more > 0 ? "and \(more) more\n" : "")
-    }
-
-    static func document(_ report: VerificationReport) -> JSON {
-        .members([
-            "treeHead": report.treeHead.map { .string($0.description) },
-            "sound": .bool(report.isSound), "rows": .integer(report.rows), "entryBytes": .integer(report.entryBytes),
-            "bodies": .integer(report.bodies), "blobs": .integer(report.blobs), "blobBytes": .integer(report.blobBytes),
-            "findingCount": .integer(report.findingCount), "notes": .array(report.notes.map { .string($0) }),
-            "findings": .array(
-                report.findings.map {
-                    .members([
-                        "sequence": $0.sequence.map { .integer($0.value) }, "message": .string($0.message)
-                    ])
-                })
-        ])
     }
 }
 

@@ -43,6 +43,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The directory of the page's files.", valueName: "dir"))
     var web: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Take an older copy of the ledger for good: begins a new epoch, and changes nothing before it is confirmed.",
+            valueName: "reason"))
+    var acceptFork: String?
+
     @Option(help: ArgumentHelp("trace, debug, info, warning or error.", valueName: "level"))
     var logLevel: String?
 
@@ -53,6 +59,9 @@ struct ServeCommand: AsyncParsableCommand {
         if sandbox, kubeconfig != nil {
             throw ValidationError("--sandbox and --kubeconfig both say what https://kubernetes.default.svc means")
         }
+        if let acceptFork, acceptFork.allSatisfy(\.isWhitespace) {
+            throw ValidationError("--accept-fork wants the reason in words: the log keeps it")
+        }
         if context != nil, kubeconfig == nil { throw ValidationError("--context wants --kubeconfig") }
     }
 
@@ -61,7 +70,7 @@ struct ServeCommand: AsyncParsableCommand {
         LineLog.bootstrap(settings.logging)
         let wiring = Wiring(
             configuration: settings, usesSandbox: sandbox, kubeconfig: kubeconfig.map { ($0, context) },
-            logger: Logger(label: "shiplog"))
+            acceptFork: acceptFork, logger: Logger(label: "shiplog"))
         try await wiring.run { running in
             print("listening on \(running.url)")
             print("administrator's token: \(running.adminToken)")

@@ -18,6 +18,8 @@ struct Wiring: Sendable {
     var usesSandbox = false
     /// `https://kubernetes.default.svc` is this cluster.
     var kubeconfig: (file: String, context: String?)?
+    /// Why a person takes an older copy of the ledger for good: begins a new epoch.
+    var acceptFork: String?
     /// Take the next free port when the wanted one is taken.
     var takesNextPort = false
     var logger: Logger
@@ -89,6 +91,13 @@ struct Wiring: Sendable {
         _ directory: DataDirectory, _ ledger: Ledger, sandbox: SandboxServer?, inCluster: (any Cluster)?,
         _ endsWithStory: Bool, _ story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
+        // Before anything is appended: a copy that is not the ledger must stay as it was found.
+        let log = try await LogKeeper.start(
+            ledger, folder: configuration.log.checkpoints ?? directory.checkpoints, origin: configuration.log.origin,
+            acceptance: acceptFork.map { .init(actor: Self.operator, reason: $0) })
+        if log.isUnconfirmed {
+            logger.warning("nothing is synced before somebody has looked at what was restored: shiplog ledger confirm")
+        }
         let adminToken = try await Self.administrator(directory, ledger)
         try await ledger.record(
             Event(.serverStarted, actor: .controller, facts: ["version": .string(Version.current)]))
@@ -104,8 +113,8 @@ struct Wiring: Sendable {
         let settings = try serverSettings()
         let listening = Promise<Int>()
         let server = try Server(
-            ledger: ledger, controller: controller, formats: Self.formats, settings: settings, now: { Self.now() },
-            logger: logger, onListening: { port in await listening.keep(port) })
+            ledger: ledger, log: log, controller: controller, formats: Self.formats, settings: settings,
+            now: { Self.now() }, logger: logger, onListening: { port in await listening.keep(port) })
         let tale = StoryService {
             let port = try await listening.kept
             let scheme = settings.tls == nil ? "http" : "https"
@@ -118,7 +127,8 @@ struct Wiring: Sendable {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
-                    .init(service: ControllerService(controller: controller)),
+                    .init(service: ControllerService(controller: controller, log: log)),
+                    .init(service: LogService(log: log, logger: logger)),
                     .init(service: ServerService(server: server)),
                     .init(
                         service: tale, successTerminationBehavior: endsWithStory ? .gracefullyShutdownGroup : .ignore,
@@ -126,6 +136,8 @@ struct Wiring: Sendable {
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger))
         try await group.run()
         try await ledger.record(Event(.serverStopped, actor: .controller))
+        // The last rows are signed too.
+        try await log.publish()
     }
 
     /// The service group's own account of starting and stopping is for whoever debugs it.
@@ -134,6 +146,9 @@ struct Wiring: Sendable {
         if quiet.logLevel > .debug { quiet.logLevel = .critical }
         return quiet
     }
+
+    /// Who runs the command on this machine.
+    static var `operator`: Actor { Actor(name: NSUserName(), means: .local) }
 
     static func now() -> Timestamp { Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)) }
 

@@ -1,4 +1,5 @@
 import HTTPAPI
+import LedgerStore
 import Logging
 import Reconciling
 import ServiceLifecycle
@@ -7,9 +8,10 @@ import Shiplog
 /// The loop as a service: a graceful stop lets what is in flight end, for a while, and leaves the rest to recovery.
 struct ControllerService: Service {
     let controller: Controller
+    let log: LogKeeper
 
     func run() async throws {
-        let loop = Task { try await controller.run() }
+        let loop = Task { try await controller.run { [log] in try await log.waitUntilConfirmed() } }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
                 try await loop.value
@@ -21,6 +23,31 @@ struct ControllerService: Service {
             }
         } onCancel: {
             loop.cancel()
+        }
+    }
+}
+
+/// Signs a checkpoint after each commit. It goes on while the others stop, for they still append.
+struct LogService: Service {
+    let log: LogKeeper
+    let logger: Logger
+
+    func run() async throws {
+        let work = Task {
+            await log.run { failure in
+                logger.error(
+                    "no checkpoint could be signed",
+                    metadata: ["code": "\(failure.code)", "message": "\(failure.message)"])
+            }
+        }
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await work.value
+            } onGracefulShutdown: {
+                work.cancel()
+            }
+        } onCancel: {
+            work.cancel()
         }
     }
 }

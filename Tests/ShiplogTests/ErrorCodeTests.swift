@@ -13,7 +13,7 @@ struct ErrorCodeTests {
     /// The first words of all codes: a new one begins a section of docs/errors.md.
     private static let areas: Set<Substring> = [
         "application", "attempt", "cluster", "command", "configuration", "data", "demo", "entry", "event", "file",
-        "git", "history", "http", "kubeconfig", "ledger", "manifest", "operation", "pin", "plan", "request",
+        "git", "history", "http", "kubeconfig", "ledger", "log", "manifest", "operation", "pin", "plan", "request",
         "revision", "rollback", "sandbox", "server", "source", "stream", "sync", "token", "webhook"
     ]
 

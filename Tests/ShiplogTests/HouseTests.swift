@@ -14,7 +14,8 @@ struct HouseTests {
         "LedgerStore": ["Shiplog", "TransparencyLog", "Migrations", "GRDB", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
         "HTTPAPI": [
-            "Shiplog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS", "HummingbirdCore",
+            "Shiplog", "TransparencyLog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS",
+            "HummingbirdCore",
             "HTTPTypes", "NIOCore", "NIOSSL", "NIOCertificateReloading", "NIOPosix", "ServiceLifecycle"
         ],
         "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
