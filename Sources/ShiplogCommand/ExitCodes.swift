@@ -47,7 +47,7 @@ extension Ending {
     static func of(status: Int, code: String) -> Ending {
         switch status {
         case 401, 403: .notAllowed
-        case 404: .notFound
+        case 404, 410: .notFound
         case 409, 412: .refused
         // What was asked for cannot be carried out; a document that is wrong is trouble of another kind.
         case 422: ["plan.", "rollback.", "sync."].contains { code.hasPrefix($0) } ? .refused : .trouble
