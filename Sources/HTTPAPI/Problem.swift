@@ -115,7 +115,8 @@ struct Problem: Error {
         "rollback.moved": .preconditionFailed, "token.invalid": .badRequest, "ledger.full": .insufficientStorage,
         "ledger.busy": .serviceUnavailable, "ledger.closed": .serviceUnavailable, "ledger.failed": .serviceUnavailable,
         "ledger.read-only": .serviceUnavailable, "ledger.query-invalid": .badRequest,
-        "log.tile-unknown": .notFound, "log.entries-gone": .gone, "log.proof-impossible": .badRequest,
+        "ledger.value-unknown": .notFound, "log.tile-unknown": .notFound, "log.entries-gone": .gone,
+        "log.proof-impossible": .badRequest,
         "log.confirmed": .conflict, "log.rotation-open": .conflict, "log.unconfirmed": .conflict,
         "ledger.entry-too-large": .unprocessableContent, "ledger.manifests-missing": .notFound
     ]

@@ -67,7 +67,10 @@ extension RouteTable {
         Route(.get, base + "/log/consistency", .act(.read), ["from", "to"], LogHandlers.consistency),
         Route(.post, base + "/log/rotate-key", .act(.administer), LogHandlers.rotateKey),
         Route(.post, base + "/log/confirm", .act(.administer), LogHandlers.confirm),
-        Route(.post, base + "/log/verify", .act(.audit), LogHandlers.verify)
+        Route(.post, base + "/log/verify", .act(.audit), LogHandlers.verify),
+        Route(.post, base + "/entries/{sequence}/erase", .act(.administer), ErasingHandlers.part),
+        Route(
+            .post, base + "/applications/{name}/erase-secret", .application(.administer), ErasingHandlers.secret)
     ]
 
     private static let people: [Route] = [

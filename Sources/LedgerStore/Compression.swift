@@ -16,6 +16,9 @@ enum StoredBytes {
         return (zlib, packed)
     }
 
+    /// Compressed whether it saves something or not.
+    static func deflated(_ bytes: [UInt8]) -> [UInt8]? { deflate(bytes) }
+
     /// - Parameter size: how many bytes there were; a stream that holds more or fewer is refused.
     /// - Throws: `ledger.corrupt`.
     static func unpack(_ content: [UInt8], encoding: Int64, limit: Int) throws(Failure) -> [UInt8] {

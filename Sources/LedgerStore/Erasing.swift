@@ -76,7 +76,7 @@ extension Ledger {
     public func eraseBody(
         _ name: String, of sequence: SequenceNumber, event: Event
     ) async throws(Failure) -> SequenceNumber {
-        try Self.check(event, besides: [.secretsErased])
+        try Self.check(event, besides: [.secretsErased, .bodyErased])
         return try await writer.write { transaction in
             let isThere = try transaction.exists(
                 "SELECT 1 FROM body WHERE sequence = ? AND name = ? AND erased_by IS NULL", [sequence.value, name])

@@ -3,7 +3,8 @@ import GRDB
 public import Shiplog
 
 extension Ledger {
-    /// The bytes of an entry, as they were hashed. nil for a sequence that is not there, or whose entry retention took.
+    /// The bytes of an entry, as they were hashed, out of a bundle when it was folded. nil for a sequence that is not there.
+    /// - Throws: `log.entries-gone` when retention let it go.
     public func entry(_ sequence: SequenceNumber) async throws(Failure) -> [UInt8]? {
         try await read("reading an entry") { db in
             for table in ["revision", "event"] {
@@ -12,7 +13,7 @@ extension Ledger {
                     return try data.withUnsafeData(atIndex: 0) { Array($0 ?? Data()) }
                 }
             }
-            return nil
+            return try Reading.folded(db, covering: sequence.value)?[sequence.value].map { Array($0) }
         }
     }
 
@@ -223,6 +224,19 @@ enum LedgerSQL {
         SELECT sequence, entry FROM revision NOT INDEXED WHERE sequence BETWEEN :first AND :last
         UNION ALL SELECT sequence, entry FROM event NOT INDEXED WHERE sequence BETWEEN :first AND :last
         ORDER BY sequence
+        """
+
+    /// The primary key, whatever else the rows have: a chunk is read and emptied in order.
+    static let unchanged = """
+        SELECT entry FROM revision NOT INDEXED
+        WHERE sequence BETWEEN :first AND :last AND same_as IS NOT NULL ORDER BY sequence
+        """
+
+    static let fold = "SELECT last, bundle FROM fold WHERE first <= :sequence ORDER BY first DESC LIMIT 1"
+
+    static let entryCount = """
+        SELECT (SELECT count(*) FROM revision NOT INDEXED WHERE sequence BETWEEN :first AND :last)
+            + (SELECT count(*) FROM event NOT INDEXED WHERE sequence BETWEEN :first AND :last)
         """
 
     static let epochEvents = """

@@ -25,7 +25,7 @@ extension Ledger {
 
     private static let reserved: Set<Event.Kind> = [
         .attemptStarted, .applicationCreated, .applicationChanged, .applicationDeleted, .clusterAccepted, .pinned,
-        .unpinned, .tokenCreated, .tokenRevoked, .secretsErased, .epochStarted,
+        .unpinned, .tokenCreated, .tokenRevoked, .secretsErased, .bodyErased, .folded, .epochStarted,
         .epochConfirmed, .keyRotated
     ]
 

@@ -33,7 +33,19 @@ enum Reading {
             let statement = try db.cachedStatement(sql: "SELECT sequence, entry FROM \(table) WHERE sequence = ?")
             if let row = try Row.fetchOne(statement, arguments: [sequence]) { return try record(db, row) }
         }
-        return nil
+        // A folded one has lost its bodies with its row: messages of a look that found nothing new.
+        return try folded(db, covering: sequence)?[sequence].map { entry in
+            let names = try EntryDecoder.parse(Array(entry))["bodies"]?.object ?? [:]
+            return try EntryDecoder.record(RawRecord(entry: Array(entry), bodies: names.mapValues { _ in nil }))
+        }
+    }
+
+    static func hasRow(_ db: Database, at sequence: Int64) throws -> Bool {
+        for table in ["revision", "event"] {
+            let statement = try db.cachedStatement(sql: "SELECT 1 FROM \(table) WHERE sequence = ?")
+            if try Int.fetchOne(statement, arguments: [sequence]) != nil { return true }
+        }
+        return false
     }
 
     static func event(_ db: Database, at sequence: Int64) throws -> StoredEvent? {

@@ -102,7 +102,10 @@ struct Verifier: Sendable {
         }
         let stateful = left.stateful + right.stateful
         let repeated = left.repeated.merging(right.repeated) { first, _ in first }
-        async let blobs: Void = pool.read { db in try self.blobs(db) }
+        async let blobs: Void = pool.read { db in
+            try self.blobs(db)
+            try self.folds(db)
+        }
         async let structures: Void = pool.read { db in try self.structure(db, isFull: structure) }
         async let projections: Void = snapshot.read { db in
             try self.repeated(db, repeated)

@@ -50,6 +50,7 @@ enum ConfigurationFields {
         ]),
         "logging": .map(["level": .string, "format": .string]),
         "metrics": .map(["enabled": .bool]),
+        "retention": .map(["foldAfter": .duration, "entries": .string]),
         "log": .map([
             "checkpoints": .string,
             "origin": .string,

@@ -60,6 +60,17 @@ private struct Reading {
         result.logging.format = try choice(["logging", "format"], .auto)
         result.metrics.enabled = json.at("metrics", "enabled")?.bool ?? true
         result.log = try log()
+        if let retention = json["retention"], retention.object?.isEmpty == false {
+            // No default: nobody should lose rows by a word too few.
+            guard value(["retention", "foldAfter"]) != nil else {
+                throw check.invalid(["retention", "foldAfter"], "is missing")
+            }
+            let age = try duration(["retention", "foldAfter"], .zero, zero: false)
+            guard age >= .seconds(3600) else {
+                throw check.invalid(["retention", "foldAfter"], "must be an hour or more")
+            }
+            result.retention = .init(foldAfter: age, entries: try choice(["retention", "entries"], .keep))
+        }
         return result
     }
 

@@ -20,6 +20,8 @@ public struct ServerConfiguration: Sendable, Hashable {
     public var logging = Logging()
     public var metrics = Metrics()
     public var log = Log()
+    /// nil keeps everything for ever.
+    public var retention: Retention?
 
     public init() {}
 
@@ -103,6 +105,19 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var anchors: [Anchor] = []
         /// Between two rounds of witnesses and anchors.
         public var interval: Duration = .seconds(60)
+    }
+
+    /// What becomes of unchanged reconciles when they are old: nearly all rows.
+    public struct Retention: Sendable, Hashable {
+        public enum Entries: String, Sendable, Hashable, CaseIterable {
+            /// They move to compressed bundles that `/log/` still serves.
+            case keep
+            /// They go; their hashes stay.
+            case drop
+        }
+        /// Older ones are folded.
+        public var foldAfter: Duration
+        public var entries = Entries.keep
     }
 
     /// Somebody who signs that the log only grows (<https://c2sp.org/tlog-witness>).

@@ -44,6 +44,10 @@ public struct Event: Sendable, Hashable {
         case sessionOpened = "session.opened"
         case sessionClosed = "session.closed"
         case secretsErased = "secrets.erased"
+        /// A part of a row that was long or personal.
+        case bodyErased = "body.erased"
+        /// Retention took unchanged reconciles.
+        case folded = "ledger.folded"
         /// The log begins, or begins anew under another identity after an older copy was put in its place.
         case epochStarted = "epoch.started"
         /// A person took the restored state for good.

@@ -17,7 +17,8 @@ struct LedgerCommand: ParsableCommand {
             """,
         subcommands: [
             LedgerVerifyCommand.self, LedgerCheckpointCommand.self, LedgerProofCommand.self,
-            LedgerConsistencyCommand.self, LedgerKeyCommand.self, LedgerConfirmCommand.self, LedgerStatsCommand.self
+            LedgerConsistencyCommand.self, LedgerKeyCommand.self, LedgerConfirmCommand.self, LedgerEraseCommand.self,
+            LedgerStatsCommand.self
         ])
 }
 

@@ -129,6 +129,10 @@ struct Wiring: Sendable {
                 services: [
                     .init(service: ControllerService(controller: controller, log: log)),
                     .init(service: LogService(log: log, logger: logger)),
+                    .init(
+                        service: StoryService { [retention = configuration.retention, logger] in
+                            try await Housekeeping(ledger: ledger, retention: retention, logger: logger).run()
+                        }),
                     .init(service: ServerService(server: server)),
                     .init(
                         service: tale, successTerminationBehavior: endsWithStory ? .gracefullyShutdownGroup : .ignore,

@@ -125,6 +125,37 @@ import TransparencyLog
         }
     }
 
+    @Test("a part is erased once, with a reason, by an administrator, and reads as erased") func erasing() async throws
+    {
+        try await Site.run(signs: true) { site in
+            let answer = try await site.boss.post(Site.api + "/log/rotate-key", ["reason": "Ada asked for it"])
+            #expect(answer.status == 200)
+            let events = try await site.boss.get(Site.api + "/events?kind=key.rotated").json
+            let sequence = try #require(events["items"]?.array?.first?["sequence"]?.integer)
+            let path = Site.api + "/entries/\(sequence)/erase"
+            let before = try await site.boss.get(Site.api + "/entries/\(sequence)").body
+            let auditor = site.client.signed(try await site.token(.auditor))
+            #expect(try await auditor.post(path, ["part": "detail", "reason": "asked"]).status == 403)
+            #expect(try await site.boss.post(path, ["part": "detail"]).status == 400)
+            #expect(
+                try await site.boss.post(path, ["part": "author", "reason": "asked"]).code == "ledger.value-unknown")
+            let erased = try await site.boss.post(path, ["part": "detail", "reason": "asked"])
+            #expect(erased.status == 200)
+            #expect(try await site.boss.post(path, ["part": "detail", "reason": "again"]).status == 404)
+            let event = try await site.boss.get(Site.api + "/events/\(sequence)").json
+            #expect(event["erased"] == ["detail"])
+            #expect(event["reason"] == nil)
+            // The entry, its hash and its proof are what they were.
+            #expect(try await site.boss.get(Site.api + "/entries/\(sequence)").body == before)
+            let by = try await site.boss.get(Site.api + "/events?kind=body.erased").json
+            #expect(by["items"]?.array?.first?.at("facts", "erased", "sequence")?.integer == sequence)
+            #expect(by["items"]?.array?.first?["reason"] == "asked")
+            let missing = try await site.boss.post(
+                Site.api + "/applications/none/erase-secret", ["namespace": "a", "name": "b", "reason": "c"])
+            #expect(missing.status == 404)
+        }
+    }
+
     @Test("without a keeper nothing is signed, and everything else is there") func unsigned() async throws {
         try await Site.run { site in
             let checkpoint = try await site.client.get("/log/checkpoint")

@@ -7,7 +7,7 @@ import {badge, time, person, dayOf, dayTitle, applicationAddress, revisionLink, 
 
 const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
     "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "token.created", "token.revoked", "session.opened",
-    "session.closed", "secrets.erased", "epoch.started", "epoch.confirmed", "key.rotated", "checkpoint.cosigned", "checkpoint.anchored",
+    "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed", "key.rotated", "checkpoint.cosigned", "checkpoint.anchored",
     "server.started", "server.stopped", "ledger.verified", "ledger.exported"];
 
 export async function show({place, values, signal, title}) {
