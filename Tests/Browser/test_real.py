@@ -72,6 +72,24 @@ def test_a_revision_tells_its_commit_its_reason_and_its_difference(demo, opened,
     axe(page, "the revision of the demo's rollback")
 
 
+def test_a_row_is_proven_in_the_browser_and_a_forged_answer_is_not(demo, opened, axe, picture):
+    rollback = next(one for one in history(demo) if one["kind"] == "rollback")
+    page = opened(demo, f"/revisions/{rollback['sequence']}")
+    expect(page.locator("#foot")).to_contain_text("Log signed to #")
+    page.locator("details[data-proof] summary").click()
+    page.get_by_role("button", name="Verify in this browser").click()
+    checks = page.get_by_label("What was checked").get_by_role("listitem")
+    expect(checks).to_have_count(4)
+    expect(page.get_by_label("What was checked").get_by_label("right")).to_have_count(4)
+    axe(page, "the proof of a row")
+    picture(page, "demo-proof")
+    # The same page before a server that changed the entry.
+    page.route(f"**/entries/{rollback['sequence']}", lambda route: route.fulfill(
+        status=200, content_type="application/json", body='{"forged":true}'))
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(page.get_by_label("What was checked").get_by_label("wrong")).to_have_count(2)
+
+
 def test_a_person_signs_in_and_rolls_back_with_the_difference_first(demo, opened, picture):
     before = history(demo)
     page = opened(demo, "/apps/guestbook")

@@ -220,3 +220,4 @@ import("./keys.js").then((keys) => keys.listenToKeys(go));
 await loadPerson();
 paintTools();
 show();
+import("./signed.js").then(({showSigned}) => showSigned(document.getElementById("foot")));

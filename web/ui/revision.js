@@ -6,6 +6,7 @@ import {listen, start} from "./live.js";
 import {badge, commit, subject, time, person, countSentence, duration, applicationAddress, revisionLink, loading,
     problemPanel, errorPanel, changesTable} from "./parts.js";
 import {causeWords, kindWords} from "./history.js";
+import {proofPanel} from "./proof.js";
 
 export async function show({place, sequence, values, signal, title}) {
     title("Revision #" + sequence);
@@ -35,7 +36,8 @@ export async function show({place, sequence, values, signal, title}) {
             revision.resources?.length ? changesTable("Resources of revision #" + sequence, revision.resources)
                 : h("p.panel.calm", revision.sameAs ? ["Nothing had changed; it stands as ", revisionLink(revision.sameAs), " left it."] : "No resource was touched or found different.")),
         differences(revision, values, signal),
-        manifests(revision, signal));
+        manifests(revision, signal),
+        proofPanel(revision.sequence, signal));
     if (movesFocus) heading.focus({preventScroll: true});
     if (canReturn) {
         get("/applications/" + encodeURIComponent(name), signal).then((answer) => {
