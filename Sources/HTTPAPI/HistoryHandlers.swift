@@ -83,7 +83,12 @@ enum HistoryHandlers {
     @Sendable static func revision(_ call: Call) async throws -> Response {
         let stored = try await stored(call, at: try await sequence(call))
         let leaf = try await call.ledger.entry(stored.sequence).flatMap(leaf)
-        return .json(stored.projection(isWhole: true, leaf: leaf))
+        var json = stored.projection(isWhole: true, leaf: leaf)
+        // Which rollback of several applications it is a part of stands where the attempt began.
+        if let attempt = stored.value.attempt {
+            json["group"] = try await call.ledger.attempt(attempt)?.intent.group?.projection
+        }
+        return .json(json)
     }
 
     @Sendable static func event(_ call: Call) async throws -> Response {

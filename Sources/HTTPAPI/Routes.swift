@@ -34,7 +34,11 @@ extension RouteTable {
         Route(
             .post, base + "/applications/{name}/accept-cluster", .application(.administer),
             OperationHandlers.acceptCluster),
-        Route(.get, base + "/operations/{id}", .act(.read), ["wait"], OperationHandlers.get)
+        Route(.get, base + "/operations/{id}", .act(.read), ["wait"], OperationHandlers.get),
+        // Each application of a plan is asked about by itself.
+        Route(.post, base + "/plans", .act(.deploy), FleetHandlers.plan),
+        Route(.post, base + "/plans/apply", .act(.deploy), FleetHandlers.apply),
+        Route(.get, base + "/fleets/{sequence}", .act(.read), ["wait"], FleetHandlers.get)
     ]
 
     private static let history: [Route] = [
@@ -55,6 +59,15 @@ extension RouteTable {
             ], HistoryHandlers.events),
         Route(.get, base + "/events/{sequence}", .act(.read), HistoryHandlers.event),
         Route(.get, base + "/entries/{sequence}", .act(.read), HistoryHandlers.entry),
+        Route(
+            .get, base + "/state", .act(.read), ["at", "application", "project", "limit", "cursor"],
+            StateHandlers.state),
+        Route(
+            .get, base + "/state/compare", .act(.read), ["from", "to", "application", "project"],
+            StateHandlers.compare),
+        Route(
+            .get, base + "/blame", .act(.read),
+            ["application", "kind", "name", "group", "namespace", "field", "at"], StateHandlers.blame),
         Route(
             .get, base + "/stream", .act(.read), ["after", "application", "includeUnchanged"], StreamHandlers.stream)
     ]

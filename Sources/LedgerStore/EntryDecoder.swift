@@ -111,7 +111,7 @@ enum EntryDecoder {
             resources: [], prunes: try keys(detail?["prunes"]), options: try EntryFields.readOptions(facts["options"]),
             rolledBackTo: try fields.optionalSequence("rolledBackTo"),
             retry: try fields.optionalInteger("retry").flatMap { Int(exactly: $0) } ?? 0, pin: pin,
-            startedAt: try fields.time("startedAt"))
+            group: try fields.optionalSequence("group"), startedAt: try fields.time("startedAt"))
         return (intent, desired)
     }
 

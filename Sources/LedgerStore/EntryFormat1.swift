@@ -91,7 +91,8 @@ enum EntryFormat1 {
     static func event(of intent: Intent, desired: Digest) -> Event {
         let facts = JSON.members([
             "cause": .string(intent.cause.rawValue), "cluster": EntryFields.cluster(intent.cluster),
-            "desired": EntryFields.digest(desired), "inputs": intent.inputs.map { .string($0) },
+            "desired": EntryFields.digest(desired), "group": intent.group.map(EntryFields.sequence),
+            "inputs": intent.inputs.map { .string($0) },
             "kind": .string(intent.kind.rawValue), "options": EntryFields.options(intent.options),
             "retry": intent.retry == 0 ? nil : .integer(Int64(intent.retry)),
             "rolledBackTo": intent.rolledBackTo.map(EntryFields.sequence),

@@ -108,6 +108,19 @@ extension Ledger {
         }
     }
 
+    /// The attempt of an application whose end is not recorded.
+    public func openAttempt(of uid: ApplicationUID) async throws(Failure) -> SequenceNumber? {
+        try await read("reading an attempt") { db in
+            try Int64.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT sequence FROM attempt INDEXED BY attempt_open
+                        WHERE application = ? AND closed_by IS NULL
+                        """), arguments: [uid.value]
+            ).flatMap { SequenceNumber($0) }
+        }
+    }
+
     /// The attempt that began with that event, whether it has ended or not.
     public func attempt(_ sequence: SequenceNumber) async throws(Failure) -> Attempt? {
         try await read("reading an attempt") { db in try Reading.attempt(db, sequence.value) }

@@ -97,6 +97,8 @@ extension Controller {
                 "ledger.manifests-missing", "the manifests of \(target.stored.sequence) are not in the ledger",
                 remedy: "run `shiplog ledger verify`")
         }
+        // What another application had applied carries that one's marks.
+        if case .former = request.target { resources = resources.map { Ownership.mark($0, as: application.uid) } }
         let connection = try await connections.connect(application)
         var notes = target.notes
         if target.desired == current { notes.append("these are the manifests that are enforced now") }
@@ -125,7 +127,9 @@ extension Controller {
             rejected: rejected(application, memory, target: digest))
         let goal = Reconciler.Goal(
             kind: .rollback, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
-            desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin), startedAt: now())
+            desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin),
+            group: request.group,
+            startedAt: now())
         return Prepared(
             goal: goal, comparison: comparison, connection: connection, notes: notes, target: target.stored.sequence)
     }
@@ -155,7 +159,7 @@ extension Controller {
         return Array(rejected.filter { $0 != target }.suffix(20))
     }
 
-    private func leftInputs(_ application: RegisteredApplication) async -> String? {
+    func leftInputs(_ application: RegisteredApplication) async -> String? {
         do throws(Failure) {
             return try await reconciler.rendering.locate(application.application).inputs.fingerprint
         } catch {

@@ -170,13 +170,7 @@ extension Controller {
     /// Ends what runs for the application and starts at once.
     public func rollback(_ name: String, _ request: RollbackRequest, actor: Actor) async throws(Failure) -> Operation {
         let application = try await registered(name)
-        guard let reason = request.reason,
-            reason.unicodeScalars.contains(where: { !$0.properties.isWhitespace && $0.value >= 0x20 })
-        else {
-            throw Failure(
-                "rollback.reason-missing", "a rollback wants a reason: the ledger keeps it for whoever asks later",
-                remedy: "add --reason TEXT")
-        }
+        try Self.checkReason(request.reason)
         // What will be refused must not end a sync that runs, nor wait behind it to be told so.
         if let failure = await refusal(of: request, application) {
             let operation = operation(.rollback, application, actor)

@@ -15,6 +15,9 @@ public final class Controller: Sendable {
     let board = StatusBoard()
     let state = LoopState()
     let tasks = BoundedTasks(limit: 16)
+    let fleets = FleetBoard()
+    /// Nothing new begins any more.
+    let stopping = Flag()
     let connections: Connections
     let reconciler: Reconciler
     private let ready = Flag()
@@ -61,6 +64,7 @@ public final class Controller: Sendable {
         for attempt in open where await board.status(attempt.intent.application.uid) == nil {
             await closeOrphan(attempt)
         }
+        try await resumeFleets()
         ready.set()
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<max(1, settings.workers) { group.addTask { await self.work(operationsOnly: false) } }
@@ -77,12 +81,14 @@ public final class Controller: Sendable {
             }
         }
         await connections.stop()
+        await fleets.close()
         await board.close()
     }
 
     /// Begins nothing new, refuses what was asked for and not begun, and waits for what is under way, at most
     /// `ControllerSettings.shutdownGrace`. What has not ended by then is left to recovery once `run` is cancelled.
     public func drain() async {
+        stopping.set()
         await tasks.close()
         for operation in await queue.close() {
             await refuse(

@@ -36,6 +36,8 @@ public struct RollbackRequest: Sendable, Hashable {
         case commit(String)
         /// What was deployed at that moment.
         case moment(Timestamp)
+        /// A revision of an earlier application of the same name, deleted since.
+        case former(SequenceNumber)
     }
 
     public var target: Target
@@ -51,11 +53,13 @@ public struct RollbackRequest: Sendable, Hashable {
     public var ticket: String?
     /// Refuse when the application's newest attempt or revision that counts is another than the plan showed.
     public var ifDesired: Digest?
+    /// The `fleet.started` event of the rollback of several applications that this is a part of.
+    public var group: SequenceNumber?
 
     public init(
         target: Target, prune: Bool? = nil, hold: Pin.Hold = .untilNewCommit, dryRun: Bool = false,
         replace: Bool = false, confirmDestructive: Bool = false, keepSecrets: Bool = false, reason: String? = nil,
-        ticket: String? = nil, ifDesired: Digest? = nil
+        ticket: String? = nil, ifDesired: Digest? = nil, group: SequenceNumber? = nil
     ) {
         self.target = target
         self.prune = prune
@@ -67,6 +71,7 @@ public struct RollbackRequest: Sendable, Hashable {
         self.reason = reason
         self.ticket = ticket
         self.ifDesired = ifDesired
+        self.group = group
     }
 }
 

@@ -24,7 +24,8 @@ extension Reconciler {
                 actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,
                 inputs: goal.desired.inputs?.fingerprint, resources: goal.desired.resources,
                 prunes: plan.changes.filter(\.isPrune).map(\.key), options: goal.options,
-                rolledBackTo: goal.rolledBackTo, retry: goal.retry, pin: goal.pin, startedAt: goal.startedAt))
+                rolledBackTo: goal.rolledBackTo, retry: goal.retry, pin: goal.pin, group: goal.group,
+                startedAt: goal.startedAt))
         logger.info(
             "attempt started",
             metadata: [

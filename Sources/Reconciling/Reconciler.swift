@@ -36,6 +36,8 @@ struct Reconciler: Sendable {
         var rolledBackTo: SequenceNumber?
         var pin: PinChange?
         var retry = 0
+        /// The rollback of several applications that this is a part of.
+        var group: SequenceNumber?
         var startedAt: Timestamp
     }
 

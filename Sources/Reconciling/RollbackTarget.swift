@@ -33,6 +33,10 @@ struct RollbackTarget: Sendable {
             chosen = good
         case .sequence(let sequence):
             chosen = try await eligible(sequence, application, in: ledger)
+        case .former(let sequence):
+            chosen = try await eligible(sequence, application, in: ledger, isFormer: true)
+            notes.append(
+                "\(sequence) is a revision of an earlier \(application.name), \(chosen.revision.application.uid)")
         case .commit(let prefix):
             let found = try await candidates(application.uid, in: ledger, commit: prefix, limit: 50)
             guard let newest = found.first else {
@@ -69,10 +73,13 @@ struct RollbackTarget: Sendable {
     }
 
     private static func eligible(
-        _ sequence: SequenceNumber, _ application: RegisteredApplication, in ledger: Ledger
+        _ sequence: SequenceNumber, _ application: RegisteredApplication, in ledger: Ledger, isFormer: Bool = false
     ) async throws(Failure) -> StoredRevision {
         switch try await ledger.record(at: sequence) {
-        case .revision(let stored) where stored.revision.application.uid == application.uid:
+        case .revision(let stored)
+        where isFormer
+            ? stored.revision.application.name == application.name
+            : stored.revision.application.uid == application.uid:
             guard stored.revision.kind != .reconcile else {
                 throw notEligible(sequence, "it is a reconcile: nothing was deployed by it")
             }

@@ -19,13 +19,16 @@ public struct Intent: Sendable, Hashable {
     public var retry: Int
     /// The pin that begins when the attempt begins, for a rollback.
     public var pin: PinChange?
+    /// The `fleet.started` event of the rollback of several applications that this one is a part of.
+    public var group: SequenceNumber?
     public var startedAt: Timestamp
 
     public init(
         kind: Revision.Kind, application: ApplicationReference, cluster: ClusterReference, cause: Cause, actor: Actor,
         reason: String? = nil, ticket: String? = nil, source: RevisionSource? = nil, inputs: String? = nil,
         resources: [Resource], prunes: [ResourceKey] = [], options: OperationOptions = OperationOptions(),
-        rolledBackTo: SequenceNumber? = nil, retry: Int = 0, pin: PinChange? = nil, startedAt: Timestamp
+        rolledBackTo: SequenceNumber? = nil, retry: Int = 0, pin: PinChange? = nil, group: SequenceNumber? = nil,
+        startedAt: Timestamp
     ) {
         self.kind = kind
         self.application = application
@@ -42,6 +45,7 @@ public struct Intent: Sendable, Hashable {
         self.rolledBackTo = rolledBackTo
         self.retry = retry
         self.pin = pin
+        self.group = group
         self.startedAt = startedAt
     }
 }

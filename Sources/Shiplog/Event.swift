@@ -39,6 +39,10 @@ public struct Event: Sendable, Hashable {
         case requestRefused = "request.refused"
         /// A person ended a running sync or rollback.
         case operationTerminated = "operation.terminated"
+        /// A rollback of several applications began: what was to be done with each.
+        case fleetStarted = "fleet.started"
+        /// It ended: what became of each.
+        case fleetEnded = "fleet.ended"
         case tokenCreated = "token.created"
         case tokenRevoked = "token.revoked"
         case sessionOpened = "session.opened"

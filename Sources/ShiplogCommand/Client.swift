@@ -113,8 +113,8 @@ extension Client {
         try await send("GET", path, query, extraMilliseconds: milliseconds).json
     }
 
-    func post(_ path: String, _ body: JSON = .object([:])) async throws -> JSON {
-        try await send("POST", path, QueryText(), body).json
+    func post(_ path: String, _ body: JSON = .object([:]), waiting milliseconds: Int = 0) async throws -> JSON {
+        try await send("POST", path, QueryText(), body, extraMilliseconds: milliseconds).json
     }
 
     func put(_ path: String, _ body: JSON) async throws -> (status: Int, json: JSON) {

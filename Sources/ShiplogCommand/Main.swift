@@ -18,7 +18,8 @@ struct ShiplogMain: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
-            ShowCommand.self, LedgerCommand.self, TokenCommand.self, CompletionCommand.self, VersionCommand.self
+            ShowCommand.self, AtCommand.self, CompareCommand.self, BlameCommand.self, RollbackCommand.self,
+            LedgerCommand.self, TokenCommand.self, CompletionCommand.self, VersionCommand.self
         ])
 
     static func main() async {
@@ -30,7 +31,7 @@ struct ShiplogMain: AsyncParsableCommand {
         var format = OutputFormat.table
         do {
             // Asynchronous, for completions ask the server.
-            var command = try await asyncParseAsRoot()
+            var command = try await asyncParseAsRoot(InstantArgument.withoutDashes(Array(arguments)))
             if let client = command as? any ClientCommand { format = client.output.output }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

@@ -22,12 +22,13 @@ enum Style: String, Sendable {
 
     static func of(_ word: String) -> Style? {
         switch word {
-        case "Synced", "Healthy", "succeeded", "active", "create", "created": .good
+        case "Synced", "Healthy", "succeeded", "active", "create", "created", "whole", "appeared", "recreate":
+            .good
         case "OutOfSync", "Progressing", "Missing", "Suspended", "superseded", "Unknown", "update", "updated",
-            "leftover", "expired", "replace", "replaced":
+            "leftover", "expired", "replace", "replaced", "mixed", "in-progress", "changed", "rollback", "running":
             .attention
-        case "Degraded", "failed", "cannot", "prune", "pruned", "unknown", "revoked": .bad
-        case "unchanged", "keep": .faint
+        case "Degraded", "failed", "cannot", "prune", "pruned", "unknown", "revoked", "vanished", "delete": .bad
+        case "unchanged", "keep", "none", "nothing", "skipped", "waiting": .faint
         default: nil
         }
     }

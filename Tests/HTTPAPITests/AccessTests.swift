@@ -21,7 +21,8 @@ import Testing
                 ("DELETE", "/applications/guestbook/pin"), ("POST", "/applications/guestbook/terminate"),
                 ("POST", "/applications/guestbook/accept-cluster"), ("PUT", "/applications/guestbook"),
                 ("PUT", "/applications/another"), ("DELETE", "/applications/guestbook"), ("GET", "/tokens"),
-                ("POST", "/tokens"), ("DELETE", "/tokens/abc"), ("POST", "/applications/nothing/sync")
+                ("POST", "/tokens"), ("DELETE", "/tokens/abc"), ("POST", "/applications/nothing/sync"),
+                ("POST", "/plans"), ("POST", "/plans/apply")
             ] {
                 let answer = try await client.send(
                     method, api + path, ["Content-Type": "application/json"], body: Array("{}".utf8))
@@ -34,7 +35,8 @@ import Testing
 
     @Test("beyond loopback reading needs a token too, and probes do not") func behindProxy() async throws {
         try await Site.run(settings: { $0.behindProxy = true }) { site in
-            for path in ["/applications", "/revisions", "/events", "/stream", "/me", "/system", "/entries/1"] {
+            for path in ["/applications", "/revisions", "/events", "/stream", "/me", "/system", "/entries/1", "/state"]
+            {
                 let answer = try await site.client.get(api + path)
                 #expect(answer.status == 401, "\(path)")
             }

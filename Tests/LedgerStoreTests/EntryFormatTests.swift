@@ -68,6 +68,8 @@ import Testing
             reason: "back", ticket: "OPS-8", source: try Samples.source("c"), inputs: "in", resources: [],
             prunes: [key], options: OperationOptions(prune: true), rolledBackTo: SequenceNumber(7), retry: 1,
             pin: .set(pin), startedAt: Timestamp(milliseconds: 1_795_442_602_118))
+        var part = intent
+        part.group = SequenceNumber(48_001)
         return [
             "event-plain": (Event(.serverStarted, actor: .controller), nil, []),
             "event-full": (
@@ -77,6 +79,7 @@ import Testing
                     detail: ["message": "all is well"]), nil, [key]
             ),
             "event-attempt": (EntryFormat1.event(of: intent, desired: digest), .set(pin), []),
+            "event-attempt-of-group": (EntryFormat1.event(of: part, desired: digest), nil, []),
             "event-unpinned": (Event(.unpinned, application: reference, actor: actor), .release, [])
         ]
     }

@@ -124,6 +124,13 @@ import Testing
         try check(plan(db, LedgerSQL.whole, ["application": "x", "digest": nil]), "good revisions")
         try check(plan(db, LedgerSQL.becameHealthy, ["application": "x", "sequence": 5]), "becoming healthy")
         try check(plan(db, LedgerSQL.sealed, ["owner": Data()]), "sealed values")
+        let page: StatementArguments = ["at": 5, "name": "", "uid": ""]
+        try check(plan(db, LedgerSQL.states(named: false), page), "what was deployed at a moment")
+        try check(plan(db, LedgerSQL.states(named: true), page + ["names": "[]"]), "one application at a moment")
+        let then: StatementArguments = ["application": "x", "at": 5]
+        try check(plan(db, LedgerSQL.applied, then), "attempts by a moment")
+        try check(plan(db, LedgerSQL.declaration, then), "a declaration at a moment")
+        try check(plan(db, LedgerSQL.pinned, then), "a pin at a moment")
         let single = [
             "SELECT sequence, entry FROM revision WHERE sequence = 5",
             "SELECT name, encoding, content FROM body WHERE sequence = 5",

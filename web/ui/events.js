@@ -6,7 +6,7 @@ import {listen, start} from "./live.js";
 import {badge, time, person, dayOf, dayTitle, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
 
 const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
-    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "token.created", "token.revoked", "session.opened",
+    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "fleet.started", "fleet.ended", "token.created", "token.revoked", "session.opened",
     "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed", "key.rotated", "checkpoint.cosigned", "checkpoint.anchored",
     "server.started", "server.stopped", "ledger.verified", "ledger.exported"];
 
