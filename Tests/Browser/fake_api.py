@@ -17,13 +17,14 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import fake_data
+import fake_past
 from fake_data import Data, diff_sets, manifests
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 PREFIX = "/api/shiplog/v1"
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
           "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
-PAGES = re.compile(r"^/(apps(/.*)?|history|revisions/\d+|events|login)?$")
+PAGES = re.compile(r"^/(apps(/.*)?|history|at|revisions/\d+|events|login)?$")
 
 
 class Refusal(Exception):
@@ -60,6 +61,8 @@ class FakeShiplog:
         self.requests = []         # (method, path with query, body)
         self.stream_starts = []    # (after, Last-Event-ID)
         self.operations = {}
+        self.fleets = {}           # by group
+        self.plan_moved = False    # whether a plan is refused when it is to be carried out
         self.plan_extra = {}       # merged into the plans
         self.delay = 0.0           # before each answer
         self.operation_seconds = 0.2
@@ -288,6 +291,9 @@ class Handler(BaseHTTPRequestHandler):
                 first(field) in (None, value) for field, value in (("kind", one["kind"]), ("application", one.get("application", {}).get("name")),
                                                                    ("actor", one["actor"]["name"])))]
             return self.page(sorted(found, key=lambda one: -one["sequence"]), query)
+        answer = fake_past.answer(self, method, path, first, query, body)
+        if answer is not None:
+            return self.send(*answer)
         match = re.match(r"^/operations/(\w+)$", path)
         if match:
             operation = fake.operations.get(match[1])

@@ -15,6 +15,7 @@ const routes = [
         ([name, tab]) => ({area: "apps", name, tab: tab ?? "history"})],
     [/^\/history\/?$/, "history", () => ({area: "history"})],
     [/^\/revisions\/(\d+)\/?$/, "revision", ([sequence]) => ({area: "history", sequence: Number(sequence)})],
+    [/^\/at\/?$/, "at", () => ({area: "at"})],
     [/^\/events\/?$/, "events", () => ({area: "events"})],
     [/^\/login\/?$/, "session", () => ({area: "login"})],
 ];
