@@ -52,7 +52,8 @@ struct AtCommand: ClientCommand {
         let out = output.out
         out.show(.members(["at": instant, "items": .array(items), "asOf": asOf])) {
             StateText.heading(instant)
-                + out.table(StateText.columns, items.map(StateText.row))
+                + (items.isEmpty
+                    ? "there was no application then\n" : out.table(StateText.columns, items.map(StateText.row)))
         }
     }
 }

@@ -47,7 +47,8 @@ enum RevisionText {
             ("Subject", revision.cell("source", "commit", "subject")),
             ("Author", revision.cell("source", "commit", "author")),
             ("Committed", revision.cell("source", "commit", "committedAt")),
-            ("Manifests", revision.cell("desired")), ("Started", revision.cell("startedAt")),
+            ("Manifests", revision.cell("desired")),
+            ("Group", revision["group"]?.integer.map { Cell("#\($0)") }), ("Started", revision.cell("startedAt")),
             ("Took", revision["durationMs"]?.integer.map { Cell(TimeText.span($0)) }),
             ("Recorded", revision.cell("recordedAt")),
             ("Same as", revision["sameAs"]?.integer.map { Cell("#\($0)") }), ("Leaf hash", revision.cell("digest"))

@@ -11,7 +11,7 @@ from waiting import settled
 SCREENS = {
     "applications": "/apps", "application": "/apps/guestbook", "resources": "/apps/payments-api/resources", "diff": "/apps/checkout/diff",
     "manifests": "/apps/guestbook/manifests", "history": "/history", "revision": "/revisions/{rollback}", "failed": "/revisions/{failed}",
-    "rollback": "/apps/guestbook/rollback?to={target}", "sync": "/apps/checkout/sync", "events": "/events", "login": "/login",
+    "rollback": "/apps/guestbook/rollback?to={target}", "sync": "/apps/checkout/sync", "events": "/events", "at": "/at?row={rollback}", "login": "/login",
     "missing": "/apps/nothing-of-that-name", "empty": "/history?actor=nobody",
 }
 

@@ -3,13 +3,15 @@
 import pytest
 from playwright.sync_api import expect
 
+from fake_past import compare
 from waiting import rows, settled, until
 
 
 def middle(server):
-    """A row at which every application had something whole deployed, and since which most of them changed."""
-    numbers = sorted(server.data.revisions)
-    return numbers[len(numbers) // 2]
+    """The row since which most applications changed from something whole."""
+    data = server.data
+    return max(sorted(data.revisions), key=lambda row: sum(
+        one["change"] == "changed" and one["before"]["state"] == "whole" for one in compare(data, row, data.sequence, None)[0]))
 
 
 def posts(server, end):

@@ -137,3 +137,29 @@ def test_a_commit_is_announced_on_an_open_page(demo, opened):
     assert sequences(page) == before, "no row moves under the reader"
     announced.click()
     expect(page.locator("main")).to_contain_text("Say good morning")
+
+
+def test_the_time_machine_shows_a_past_row_and_brings_it_back(demo, opened, axe, picture):
+    first = min((one for one in history(demo) if one["kind"] == "sync" and one["outcome"] == "succeeded"), key=lambda one: one["sequence"])
+    page = opened(demo, f"/at?row={first['sequence']}", role="admin")
+    rows(page).first.wait_for()
+    main = page.locator("main")
+    expect(main).to_contain_text(f"As of row #{first['sequence']}")
+    expect(main).to_contain_text(first["source"]["commit"]["id"][:7])
+    axe(page, "the time machine of the demo")
+    picture(page, "demo-time-machine")
+    page.get_by_role("button", name="Plan a rollback to this moment").click()
+    page.locator("table.fleet").wait_for()
+    page.get_by_label("Reason (required)").fill("tried from the time machine")
+    page.get_by_role("button", name="Roll back 1 application").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Type").fill("guestbook")
+    dialog.get_by_role("button", name="Roll back").click()
+    page.wait_for_url("**/at?fleet=*")
+    until(lambda: main.locator(".summary").inner_text().startswith("Succeeded"), "the rollback ends", 60)
+    done = next(one for one in history(demo) if one["kind"] == "rollback")
+    assert done["reason"] == "tried from the time machine" and done["desired"] == first["desired"]
+    group = int(page.url.split("=")[1])
+    assert api(demo, f"/revisions/{done['sequence']}")["group"] == group
+    page.goto(demo.url + f"/at?row={first['sequence']}")
+    expect(main).to_contain_text("What was deployed then is what is deployed now")
