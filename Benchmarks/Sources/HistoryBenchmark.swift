@@ -59,43 +59,50 @@ enum HistoryBenchmark {
         }
         let first = try await ledger.head()?.value ?? 0
         await ledger.close()
-        var db: OpaquePointer?
-        guard sqlite3_open(directory.ledger, &db) == SQLITE_OK else { throw CocoaError(.fileNoSuchFile) }
-        defer { sqlite3_close(db) }
-        // The guards want each row with its leaf, one by one; this fixture is written in two sweeps.
-        for name in try triggers(of: db) { sqlite3_exec(db, "DROP TRIGGER \(name)", nil, nil, nil) }
         // Every tenth row says something new; the others repeat the one before, as unchanged reconciles do.
         let rows = Int64(rows)
         let values = templates.enumerated().map { index, texts in
             "(\(index), '" + texts[0].replacingOccurrences(of: "'", with: "''") + "', '"
                 + texts[1].replacingOccurrences(of: "'", with: "''") + "')"
         }.joined(separator: ",")
-        for sql in [
-            "PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000", "BEGIN",
-            "CREATE TEMP TABLE app (i INTEGER PRIMARY KEY, changed TEXT, unchanged TEXT)",
-            "INSERT INTO app VALUES \(values)",
-            """
-            INSERT INTO leaf SELECT value, zeroblob(32) FROM (
-              WITH RECURSIVE n(value) AS (
-                SELECT \(first + 1) UNION ALL SELECT value + 1 FROM n WHERE value < \(first + rows))
-              SELECT value FROM n)
-            """,
-            """
-            INSERT INTO revision (sequence, entry)
-              SELECT sequence, CASE WHEN sequence / \(applications) % 10 = 0
-                THEN json_set(changed, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000)
-                ELSE json_set(
-                  unchanged, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000,
-                  '$.sameAs', sequence - \(applications)) END
-              FROM leaf JOIN app ON app.i = sequence % \(applications) WHERE sequence > \(first)
-            """, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
-        ] {
+        try fill(
+            directory,
+            [
+                "PRAGMA synchronous = OFF", "PRAGMA cache_size = -200000", "BEGIN",
+                "CREATE TEMP TABLE app (i INTEGER PRIMARY KEY, changed TEXT, unchanged TEXT)",
+                "INSERT INTO app VALUES \(values)",
+                """
+                INSERT INTO leaf SELECT value, zeroblob(32) FROM (
+                  WITH RECURSIVE n(value) AS (
+                    SELECT \(first + 1) UNION ALL SELECT value + 1 FROM n WHERE value < \(first + rows))
+                  SELECT value FROM n)
+                """,
+                """
+                INSERT INTO revision (sequence, entry)
+                  SELECT sequence, CASE WHEN sequence / \(applications) % 10 = 0
+                    THEN json_set(changed, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000)
+                    ELSE json_set(
+                      unchanged, '$.sequence', sequence, '$.recordedAt', 1700000000000 + sequence * 1000,
+                      '$.sameAs', sequence - \(applications)) END
+                  FROM leaf JOIN app ON app.i = sequence % \(applications) WHERE sequence > \(first)
+                """, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
+            ])
+        return directory
+    }
+
+    /// Runs statements on a closed ledger without its guards: they want each row with its leaf, one by one, and a fixture
+    /// is written in two sweeps.
+    static func fill(_ directory: DataDirectory, _ statements: [String]) throws {
+        var db: OpaquePointer?
+        guard sqlite3_open(directory.ledger, &db) == SQLITE_OK else { throw CocoaError(.fileNoSuchFile) }
+        defer { sqlite3_close(db) }
+        for name in try triggers(of: db) { sqlite3_exec(db, "DROP TRIGGER \(name)", nil, nil, nil) }
+        for sql in statements {
             var message: UnsafeMutablePointer<CChar>?
             guard sqlite3_exec(db, sql, nil, nil, &message) == SQLITE_OK else {
                 throw Failure("bench.sqlite", message.map { String(cString: $0) } ?? "an error")
             }
         }
-        return directory
     }
 
     private static func triggers(of db: OpaquePointer?) throws -> [String] {

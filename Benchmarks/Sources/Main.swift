@@ -10,9 +10,11 @@ enum Main {
         case "ledger": try await LedgerBenchmark.run()
         case "history":
             try await HistoryBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
+        case "state":
+            try await StateBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "poll": try await PollBenchmark.run()
         default:
-            print("usage: Benchmark yaml [FILE] | ledger | history ROWS… | poll")
+            print("usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | poll")
             exit(64)
         }
     }

@@ -7,6 +7,8 @@ public import Shiplog
 extension Controller {
     /// Applications rolled back at the same time.
     static let fleetAtOnce = 4
+    /// Such rollbacks at the same time: each takes a place among the loop's own tasks, which fetch as well.
+    static let fleetsAllowed = 4
 
     /// Begins what a plan says, unless anything of it has moved since.
     ///
@@ -17,6 +19,11 @@ extension Controller {
             throw Failure(
                 "plan.nothing-to-do", "the plan has nothing to do",
                 remedy: "what it offers is switched on with --recreate and --delete when it is made")
+        }
+        guard await fleets.running < Self.fleetsAllowed else {
+            throw Failure(
+                "fleet.busy", "\(Self.fleetsAllowed) rollbacks of several applications run already",
+                remedy: "wait until one of them has ended")
         }
         let busy = await fleets.busy
         if let order = request.orders.first(where: { busy.contains($0.application.uid) }) {

@@ -23,6 +23,8 @@ actor FleetBoard {
 
     func fleet(_ group: SequenceNumber) -> Fleet? { fleets[group] }
 
+    var running: Int { fleets.values.count { !$0.isOver } }
+
     /// Applications that a running fleet still has to do: no other may begin with them.
     var busy: Set<ApplicationUID> {
         Set(

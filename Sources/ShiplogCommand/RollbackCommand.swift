@@ -89,7 +89,7 @@ struct RollbackPlanCommand: AsyncParsableCommand {
             do {
                 try Data((plan.prettyString + "\n").utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
             } catch {
-                throw Failure("command.file-unusable", "\(output) cannot be written: \(error.localizedDescription)")
+                throw Failure("file.unwritable", "\(output) cannot be written: \(error.localizedDescription)")
             }
         }
         out.show(plan) { FleetText.plan(plan, out) }

@@ -131,6 +131,10 @@ import Testing
         try check(plan(db, LedgerSQL.applied, then), "attempts by a moment")
         try check(plan(db, LedgerSQL.declaration, then), "a declaration at a moment")
         try check(plan(db, LedgerSQL.pinned, then), "a pin at a moment")
+        try check(plan(db, LedgerSQL.fleets, ["kind": "x"]), "rollbacks of several applications")
+        try check(plan(db, LedgerSQL.fleetGroups, ["kind": "x", "after": 0]), "those that have ended")
+        try check(plan(db, LedgerSQL.fleetEnd, ["kind": "x", "group": 5]), "the end of one")
+        try check(plan(db, LedgerSQL.fleetAttempt, ["application": "x", "group": 5]), "an application's part of one")
         let single = [
             "SELECT sequence, entry FROM revision WHERE sequence = 5",
             "SELECT name, encoding, content FROM body WHERE sequence = 5",

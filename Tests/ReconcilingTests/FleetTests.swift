@@ -242,6 +242,54 @@ import Testing
         try await world.verify()
     }
 
+    @Test("a stopping server leaves the rest to its next start, and tells no failure of it")
+    func stops() async throws {
+        var settings = ControllerSettings()
+        settings.pollInterval = 0
+        settings.watchSettle = 5
+        settings.workers = 4
+        settings.shutdownGrace = 200
+        let world = try World(settings: settings)
+        defer { world.remove() }
+        let group = try await world.run { running in
+            let then = try await twoVersions(running)
+            let request = try request(try await plan(running, then))
+            await world.cluster.fail(.apply, named: "one", .hang)
+            await world.cluster.fail(.apply, named: "two", .hang)
+            let fleet = try await running.controller.applyFleet(request, actor: World.person)
+            try await running.wait("both hang") {
+                try await running.controller.fleet(fleet.group)?.results == [.running, .running]
+            }
+            await running.controller.drain()
+            return fleet.group
+        }
+        await world.cluster.clearFaults()
+        try await world.run { running in
+            let ended = try await finish(running, group)
+            #expect(ended.results.map(\.word) == ["succeeded", "succeeded"], "\(ended)")
+            for name in ["one", "two"] { #expect(await running.value(of: name) == "1") }
+        }
+        try await world.verify()
+    }
+
+    @Test("an application is in one of them at a time") func busy() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            let then = try await twoVersions(running)
+            let request = try request(try await plan(running, then))
+            await world.cluster.fail(.apply, named: "one", .hang)
+            let fleet = try await running.controller.applyFleet(request, actor: World.person)
+            #expect(
+                await code { _ = try await running.controller.applyFleet(request, actor: World.person) } == "fleet.busy"
+            )
+            try await running.wait("it hangs") { await world.cluster.hanging > 0 }
+            await world.cluster.release()
+            let ended = try await finish(running, fleet.group)
+            #expect(ended.isOver)
+        }
+    }
+
     @Test("cannot go back to what was no one revision's, and says so") func mixed() async throws {
         let world = try World()
         defer { world.remove() }

@@ -12,9 +12,9 @@ struct ErrorCodeTests {
 
     /// The first words of all codes: a new one begins a section of docs/errors.md.
     private static let areas: Set<Substring> = [
-        "application", "attempt", "cluster", "command", "configuration", "data", "demo", "entry", "event", "file",
-        "git", "history", "http", "kubeconfig", "ledger", "log", "manifest", "operation", "pin", "plan", "request",
-        "revision", "rollback", "sandbox", "server", "source", "stream", "sync", "token", "webhook"
+        "application", "attempt", "blame", "cluster", "command", "configuration", "data", "demo", "entry", "event",
+        "file", "fleet", "git", "history", "http", "kubeconfig", "ledger", "log", "manifest", "operation", "pin", "plan",
+        "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream", "sync", "token", "webhook"
     ]
 
     @Test("docs/errors.md lists the codes that the source has, each once, and no other")
