@@ -121,7 +121,7 @@ extension Ledger {
         try await writer.write(
             prepare: { () throws(Failure) in try EntryFormat1.draft(event) },
             { transaction, draft in
-                try transaction.append(draft, to: .event)
+                _ = try transaction.append(draft, to: .event)
                 try transaction.run(
                     "UPDATE fold SET bundle = NULL WHERE bundle IS NOT NULL AND last <= ?", [range.last])
             })
