@@ -77,8 +77,9 @@ extension LedgerSQL {
         """
 
     static let fleetAttempt = """
-        SELECT event.sequence, attempt.closed_by FROM event INDEXED BY event_application
-        JOIN attempt ON attempt.sequence = event.sequence
+        SELECT event.sequence,
+            (SELECT closed_by FROM attempt WHERE attempt.sequence = event.sequence) AS closed_by
+        FROM event INDEXED BY event_application
         WHERE event.application = :application AND event.sequence > :group AND event.kind = 'attempt.started'
             AND event.entry ->> '$.facts.group' = :group
         ORDER BY event.sequence DESC LIMIT 1
