@@ -18,6 +18,11 @@ struct Redactor: Sendable {
     }
 
     static let mark = "hmac:"
+    private static let maps: Set<String> = ["data", "stringData"]
+
+    /// What a Secret has besides its values. Whatever else stands in one is a value: `stringdata`, say, is a slip of the
+    /// pen that no API server keeps, and a ledger would for ever.
+    private static let open: Set<String> = ["apiVersion", "kind", "metadata", "type", "immutable"]
 
     /// A manifest or live object without `managedFields` and `last-applied-configuration`, and of a Secret without its
     /// values; `stringData` is folded into `data`, as an API server does.
@@ -42,9 +47,9 @@ struct Redactor: Sendable {
                 object["data"] = .object(data)
             }
         }
-        for member in ["data", "stringData"] {
+        for member in (object.object ?? [:]).keys.sorted() where !Self.open.contains(member) {
             guard let content = object[member], !content.isNull else { continue }
-            if case .object(let entries) = content {
+            if case .object(let entries) = content, Self.maps.contains(member) {
                 var marks: [String: JSON] = [:]
                 for (name, value) in entries {
                     let path = "/" + member + "/" + Self.escaped(name)
@@ -54,8 +59,9 @@ struct Redactor: Sendable {
                 }
                 object[member] = .object(marks)
             } else {
-                values.append(Value(path: "/" + member, bytes: content.canonicalBytes))
-                object[member] = .string(mark(place: place, path: "/" + member, content))
+                let path = "/" + Self.escaped(member)
+                values.append(Value(path: path, bytes: content.canonicalBytes))
+                object[member] = .string(mark(place: place, path: path, content))
             }
         }
         return (object, values.sorted { $0.path < $1.path })
@@ -74,11 +80,15 @@ struct Redactor: Sendable {
         guard object["kind"]?.string == "Secret", object["apiVersion"]?.string?.contains("/") == false else {
             return []
         }
-        return ["data", "stringData"].flatMap { member -> [String] in
-            switch object[member] {
-            case .object(let entries): entries.keys.map { "/" + member + "/" + escaped($0) }
-            case .null?, nil: []
-            default: ["/" + member]
+        return (object.object ?? [:]).flatMap { member, content -> [String] in
+            switch content {
+            case .null: []
+            case .object(let entries) where maps.contains(member):
+                entries.keys.map { "/" + member + "/" + escaped($0) }
+            case _ where maps.contains(member): ["/" + member]
+            // Stored before values were looked for there too: as it was written.
+            case .string(let text) where !open.contains(member) && text.hasPrefix(mark): ["/" + escaped(member)]
+            default: []
             }
         }.sorted()
     }

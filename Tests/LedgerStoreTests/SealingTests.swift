@@ -78,7 +78,12 @@ import Testing
                 "stringData": ["k": ["hidden-list"]]
             ],
             ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "d"], "data": ["a~b": "not base64 hidden"]],
-            ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "e"], "data": .null]
+            ["apiVersion": "v1", "kind": "Secret", "metadata": ["name": "e"], "data": .null],
+            // Slips of the pen: no API server keeps these members, the ledger would.
+            [
+                "apiVersion": "v1", "kind": "Secret", "metadata": ["name": "f"], "stringdata": ["k": "hidden-map"],
+                "pass/word": "hidden-text", "list": ["hidden-element"], "type": "Opaque", "immutable": true
+            ]
         ]
         let resources = try objects.map { try Resource($0) }
         let digest = try await test.ledger.store(manifests: resources)
