@@ -65,6 +65,7 @@ struct Gate: HTTPResponder {
                 headers: [.allow: Self.allowed(methods)])
         case .found(let route, let values):
             visit.route = route.pattern
+            visit.path = values
             let query = try Query(target.dropFirst(path.count + 1).prefix { $0 != "#" })
             try query.allow(route.parameters)
             let principal = try await authenticate(request, route, &visit)
@@ -156,10 +157,11 @@ struct Gate: HTTPResponder {
         return problem.response(instance: visit.requestID)
     }
 
-    /// Refusals are part of the history: one event each for somebody known, one a minute and code for strangers.
+    /// Refusals are part of the history: one event each for somebody known, one a minute and code for strangers. So is
+    /// every request for a change that came to nothing, whatever the reason: what was tried is told like what was done.
     private func keep(_ problem: Problem, _ visit: Visit) async {
         let code = problem.failure.code
-        guard problem.isRefusal || [401, 403, 421].contains(problem.status.code) || code == "request.too-many-attempts",
+        guard visit.asksForChange || Self.isRefusal(problem),
             problem.status != .unauthorized || visit.showedCredential || visit.method != .get
         else { return }
         do throws(Failure) {
@@ -169,19 +171,33 @@ struct Gate: HTTPResponder {
                 let actor = Actor(
                     name: principal.name, means: principal.means == .session ? .session : .token, tokenID: token,
                     address: visit.address, requestID: visit.requestID)
+                let application = try await named(visit)
                 try await parts.ledger.record(
                     Event(
-                        .requestRefused, actor: actor, outcome: "refused",
-                        facts: [
+                        .requestRefused, application: application, actor: actor,
+                        outcome: problem.status.code >= 500 ? "failed" : "refused",
+                        facts: .members([
                             "code": .string(code.rawValue), "method": .string(visit.method.rawValue),
-                            "route": .string(visit.route)
-                        ]))
+                            "route": .string(visit.route), "status": .integer(Int64(problem.status.code)),
+                            "token": visit.namedToken.map { .string($0) }
+                        ])))
             } else {
                 try await parts.ledger.record(refusal: Refusal(code: code, address: visit.address))
             }
         } catch {
             parts.logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])
         }
+    }
+
+    /// The application that the path names, if there is one.
+    private func named(_ visit: Visit) async throws(Failure) -> ApplicationReference? {
+        guard let name = visit.path["name"] else { return nil }
+        return try await reference(name)
+    }
+
+    private static func isRefusal(_ problem: Problem) -> Bool {
+        problem.isRefusal || [401, 403, 421].contains(problem.status.code)
+            || problem.failure.code == "request.too-many-attempts"
     }
 
     // MARK: - The way out
@@ -209,7 +225,7 @@ struct Gate: HTTPResponder {
 
     private func log(_ request: Request, _ response: Response, _ visit: Visit, _ took: Duration) {
         let isQuiet = ["/healthz", "/livez", "/readyz", "/metrics", "page"].contains(visit.route)
-        let path = (request.head.path ?? "/").prefix { $0 != "?" && $0 != "#" }.prefix(300)
+        let path = Visit.harmless((request.head.path ?? "/").prefix { $0 != "?" && $0 != "#" })
         parts.logger.log(
             level: isQuiet && response.status.code < 500 ? .debug : .info, "request",
             metadata: [
@@ -225,7 +241,10 @@ private struct Visit {
     let requestID: String
     let address: String
     let method: HTTPRequest.Method
+    /// `none` and `page` are no routes of the API.
     var route = "none"
+    /// What the path names.
+    var path: [String: String] = [:]
     var principal: Principal?
     var showedCredential = false
 
@@ -242,6 +261,26 @@ private struct Visit {
         } else {
             address = remote
         }
+    }
+
+    /// Whether it came to an address that changes something.
+    var asksForChange: Bool { route != "none" && route != "page" && method != .get && method != .head }
+
+    /// The id of a token that the path names; nil for what cannot be one, such as a token's own text.
+    var namedToken: String? {
+        guard let id = path["id"], id.utf8.count == 12 else { return nil }
+        return id.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) } ? id : nil
+    }
+
+    /// A path for the log: somebody who takes a token's text for its id has it in the address.
+    static func harmless(_ path: Substring) -> String {
+        var rest = path.prefix(300)
+        var result = ""
+        while let start = rest.firstRange(of: "shp_") {
+            result += rest[..<start.upperBound] + "…"
+            rest = rest[start.upperBound...].drop { $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }
+        }
+        return result + rest
     }
 
     private static func sane(_ text: String?) -> String? {

@@ -97,7 +97,8 @@ enum HistoryHandlers {
         guard case .event(let stored)? = try await call.ledger.record(at: sequence) else { throw missing }
         guard call.principal.sees(stored) else { throw missing.asRefusal }
         let leaf = try await call.ledger.entry(sequence).flatMap(leaf)
-        return .json(stored.projection(isAuditor: call.principal.may(.audit, .everything), leaf: leaf))
+        return .json(
+            stored.projection(isAuditor: call.principal.may(.audit, .everything), isWhole: true, leaf: leaf))
     }
 
     /// The bytes that were hashed, verbatim. They never change.

@@ -26,10 +26,10 @@ enum PeopleHandlers {
         let authenticator = call.parts.authenticator
         let token = try await authenticator.check(secret, address: call.address)
         // One browser, one session: another token takes the old one's place.
-        if let old = authenticator.cookie(call.request.head) { call.parts.sessions.close(old) }
+        try await closeSession(call, why: "another was opened")
         let (cookie, seconds) = call.parts.sessions.open(secret, until: token.expiresAt, at: call.parts.now())
         let principal = Principal(token, means: .session)
-        try await record(.sessionOpened, principal, call)
+        try await record(.sessionOpened, principal, call, ["role": .string(principal.role.rawValue)])
         var response = Response.json([
             "name": .string(principal.name), "role": .string(principal.role.rawValue), "means": "session",
             "expiresIn": .integer(seconds)
@@ -39,18 +39,20 @@ enum PeopleHandlers {
     }
 
     @Sendable static func signOut(_ call: Call) async throws -> Response {
-        let authenticator = call.parts.authenticator
-        if let cookie = authenticator.cookie(call.request.head),
-            let secret = call.parts.sessions.token(of: cookie, at: call.parts.now())
-        {
-            call.parts.sessions.close(cookie)
-            if let token = try await call.ledger.authenticate(secret) {
-                try await record(.sessionClosed, Principal(token, means: .session), call)
-            }
-        }
+        try await closeSession(call, why: "asked for")
         var response = Response.noContent
-        response.headers[.setCookie] = attributes("", 0, authenticator)
+        response.headers[.setCookie] = attributes("", 0, call.parts.authenticator)
         return response
+    }
+
+    /// Ends the session of the request's cookie, if there is one that still holds.
+    private static func closeSession(_ call: Call, why: String) async throws(Failure) {
+        guard let cookie = call.parts.authenticator.cookie(call.request.head),
+            let secret = call.parts.sessions.token(of: cookie, at: call.parts.now())
+        else { return }
+        call.parts.sessions.close(cookie)
+        guard let token = try await call.ledger.authenticate(secret) else { return }
+        try await record(.sessionClosed, Principal(token, means: .session), call, ["why": .string(why)])
     }
 
     private static func attributes(_ value: String, _ seconds: Int64, _ authenticator: Authenticator) -> String {
@@ -58,13 +60,13 @@ enum PeopleHandlers {
             + (authenticator.isSecure ? "; Secure" : "")
     }
 
-    private static func record(_ kind: Event.Kind, _ principal: Principal, _ call: Call) async throws(Failure) {
-        try await call.ledger.record(
-            Event(
-                kind,
-                actor: Actor(
-                    name: principal.name, means: .session, tokenID: principal.tokenID, address: call.address,
-                    requestID: call.requestID)))
+    private static func record(
+        _ kind: Event.Kind, _ principal: Principal, _ call: Call, _ facts: JSON
+    ) async throws(Failure) {
+        let actor = Actor(
+            name: principal.name, means: .session, tokenID: principal.tokenID, address: call.address,
+            requestID: call.requestID)
+        try await call.ledger.record(Event(kind, actor: actor, facts: facts))
     }
 
     // MARK: - Tokens

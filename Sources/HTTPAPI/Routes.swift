@@ -69,6 +69,8 @@ extension RouteTable {
             .get, base + "/blame", .act(.read),
             ["application", "kind", "name", "group", "namespace", "field", "at"], StateHandlers.blame),
         Route(
+            .get, base + "/metrics/dora", .act(.read), ["from", "to", "application", "project"], DeliveryHandlers.dora),
+        Route(
             .get, base + "/stream", .act(.read), ["after", "application", "includeUnchanged"], StreamHandlers.stream)
     ]
 

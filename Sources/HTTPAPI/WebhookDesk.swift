@@ -89,7 +89,7 @@ final class WebhookDesk: Sendable {
         var names: [String] = []
         var facts: JSON = [
             "provider": .string(delivery.provider.rawValue), "event": .string(Self.short(delivery.event)),
-            "body": .string(delivery.body.description)
+            "body": .string(delivery.body.description), "verified": true
         ]
         var detail: JSON?
         if let id = delivery.id { facts["delivery"] = .string(Self.short(id)) }
@@ -102,6 +102,7 @@ final class WebhookDesk: Sendable {
             if let branch = hint.branch { facts["branch"] = .string(Self.short(branch)) }
             facts["applications"] = .array(names.prefix(50).map { .string($0) })
             facts["woken"] = .integer(Int64(names.count))
+            facts["matched"] = .bool(!names.isEmpty)
             // An address may carry a user and a password; the record wants neither.
             detail = ["repositories": .array(hint.repositories.map { .string(RepositoryAddress.comparable($0)) })]
         }

@@ -28,6 +28,13 @@ struct ApplicationFormat: Sendable {
             text: String(decoding: bytes, as: UTF8.self), digest: Hashing.sha256(bytes), values: values)
     }
 
+    /// A stored specification as people wrote it: the document itself, webhook secrets as their keyed digests.
+    static func readable(_ specification: JSON) -> JSON {
+        var document = specification["document"] ?? .object([:])
+        if let webhooks = specification["webhooks"] { document.set(webhooks, at: ["spec", "webhook", "gitlab"]) }
+        return document
+    }
+
     private static func path(_ index: Int) -> String { "/webhooks/\(index)/secret" }
 
     private static func document(_ application: Application, _ webhooks: [JSON]) -> JSON {

@@ -82,9 +82,13 @@ extension Ledger {
     ) throws(Failure) -> EntryDraft {
         guard let number = ApplicationUID(uid) else { throw .corrupt("a registered application has no proper uid") }
         var facts: [String: JSON] = ["specification": .string("sha256:" + prepared.digest.hex)]
-        var detail: [String: JSON] = ["after": try EntryDecoder.parse(Array(prepared.text.utf8))]
+        let after = try EntryDecoder.parse(Array(prepared.text.utf8))
+        var detail: [String: JSON] = ["after": after]
         if let before {
-            detail["before"] = try EntryDecoder.parse(Array(before.utf8))
+            let old = try EntryDecoder.parse(Array(before.utf8))
+            detail["before"] = old
+            facts["changed"] = changedPaths(
+                DocumentChange.between(ApplicationFormat.readable(old), ApplicationFormat.readable(after)))
             if try destination(before) != destination(prepared.text) { facts["destinationChanged"] = true }
         }
         return try EntryFormat1.draft(
@@ -92,6 +96,22 @@ extension Ledger {
                 before == nil ? .applicationCreated : .applicationChanged,
                 application: ApplicationReference(uid: number, name: application.name, project: application.project),
                 actor: actor, facts: .object(facts), detail: .object(detail)))
+    }
+
+    /// Which fields, without their values: what stays when the body with the values has been erased. Bounded, for an
+    /// entry is; what was left out is counted in the last element.
+    private static func changedPaths(_ changes: [DocumentChange]) -> JSON {
+        var paths: [JSON] = []
+        var bytes = 0
+        for change in changes {
+            bytes += change.path.utf8.count + 8
+            guard paths.count < 60, bytes <= 4096 else {
+                paths.append(.string("and \(changes.count - paths.count) more"))
+                break
+            }
+            paths.append(.string(change.path))
+        }
+        return .array(paths)
     }
 
     private static func destination(_ specification: String) throws(Failure) -> JSON? {
@@ -114,11 +134,13 @@ extension Ledger {
                     .attemptOpen, "\(reference.name) has an open attempt, #\(open["sequence"] as Int64)",
                     remedy: "wait for it to end", next: .retry(afterMilliseconds: nil))
             }
+            let row = try transaction.row("SELECT specification FROM application WHERE uid = ?", [uid.value])
+            let before = try row.map { try EntryDecoder.parse(Array(($0["specification"] as String).utf8)) }
             let sequence = try transaction.append(
                 try EntryFormat1.draft(
                     Event(
                         .applicationDeleted, application: reference, actor: actor,
-                        detail: reason.map { ["reason": .string($0)] })), to: .event)
+                        detail: .members(["before": before, "reason": reason.map { .string($0) }]))), to: .event)
             try transaction.run("UPDATE application SET deleted_by = ? WHERE uid = ?", [sequence.value, uid.value])
             return sequence
         }
@@ -147,9 +169,12 @@ extension Ledger {
     ) async throws(Failure) -> SequenceNumber {
         defer { applicationMemory.forget(uid) }
         return try await writer.write { transaction in
+            let reference = try transaction.application(uid)
+            let row = try transaction.row("SELECT cluster FROM application WHERE uid = ?", [uid.value])
+            let before: String? = row?["cluster"]
             let event = Event(
-                .clusterAccepted, application: try transaction.application(uid), actor: actor,
-                facts: ["clusterUID": .string(clusterUID)])
+                .clusterAccepted, application: reference, actor: actor,
+                facts: .members(["before": before.map { .string($0) }, "clusterUID": .string(clusterUID)]))
             let sequence = try transaction.append(try EntryFormat1.draft(event), to: .event)
             try transaction.run("UPDATE application SET cluster = ? WHERE uid = ?", [clusterUID, uid.value])
             return sequence

@@ -245,6 +245,17 @@ extension Controller {
         if endsActivity, let uid = status?.registered.uid { await board.setActivity(.idle, of: uid) }
     }
 
+    func join(
+        _ refresh: Operation, _ application: ApplicationReference, answeredBy revision: SequenceNumber
+    ) async {
+        let event = Event(
+            .operationJoined, application: application, actor: refresh.actor, revision: revision,
+            facts: ["operation": .string(refresh.kind.rawValue)])
+        do throws(Failure) { try await ledger.record(event) } catch {
+            logger.error("a refresh could not be recorded", metadata: ["code": "\(error.code)"])
+        }
+    }
+
     func supersede(_ operation: Operation) async {
         await refuse(
             operation, Failure("operation.superseded", "something newer was asked for", next: .superseded))

@@ -208,7 +208,11 @@ extension Controller {
             let busy = Failure(
                 "operation.too-many", "too many operations wait for \(application.name)",
                 remedy: "wait until some have ended", next: .retry(afterMilliseconds: 5000))
-            await refuse(operation, busy)
+            // Whoever asked hears it at once, and the door they came through records it.
+            _ = await state.takeRequest(for: operation.id)
+            var refused = operation
+            refused.state = .refused(busy)
+            await board.set(refused)
             throw busy
         }
         await board.setActivity(.queued, of: application.uid)

@@ -186,14 +186,19 @@ public final class Controller: Sendable {
             let failed = outcome.status.sync == .unknown
             if failed, outcome.recorded == nil, let why = outcome.status.conditions.last {
                 // No row says why: the newest one is of another look.
-                done.state = .refused(Failure(why.code, why.message, remedy: why.remedy))
+                await refuse(refresh, Failure(why.code, why.message, remedy: why.remedy), endsActivity: false)
             } else if let sequence = outcome.recorded ?? outcome.status.lastRevision {
                 done.state = .finished(revision: sequence, outcome: failed ? "failed" : "succeeded")
+                // The row names one who asked; what became of the others' requests is told as well.
+                if refresh.id != refreshes.last?.id || !outcome.namesActor {
+                    await join(refresh, application.reference, answeredBy: sequence)
+                }
+                await board.set(done)
             } else {
-                done.state = .refused(
-                    Failure("operation.interrupted", "the refresh was interrupted", next: .superseded))
+                await refuse(
+                    refresh, Failure("operation.interrupted", "the refresh was interrupted", next: .superseded),
+                    endsActivity: false)
             }
-            await board.set(done)
         }
         if let again = outcome.again, !Task.isCancelled {
             await queue.put(

@@ -20,6 +20,8 @@ struct Reconciler: Sendable {
         var status: ApplicationStatus
         /// The row that was written, if one was.
         var recorded: SequenceNumber?
+        /// Whether that row names whoever asked for the look; one of an automated sync names the controller.
+        var namesActor = false
         /// Look again after so many milliseconds, and why.
         var again: (milliseconds: Int64, cause: Cause)?
     }
@@ -86,11 +88,13 @@ struct Reconciler: Sendable {
             outcome.recorded = try await record(
                 comparison, desired, application, connection, cause: cause, actor: actor, startedAt: startedAt,
                 memory: &memory)
+            outcome.namesActor = outcome.recorded != nil
         } catch {
             if Task.isCancelled { return outcome }
             outcome.recorded = await record(
                 error, application, cause: cause, actor: actor, startedAt: startedAt, status: &outcome.status,
                 memory: &memory)
+            outcome.namesActor = outcome.recorded != nil
             if error.isTransient { outcome.again = (30_000, .retry) }
         }
         outcome.status.lastRevision = memory.lastRow?.sequence ?? outcome.status.lastRevision

@@ -43,6 +43,8 @@ public struct Event: Sendable, Hashable {
         case fleetStarted = "fleet.started"
         /// It ended: what became of each.
         case fleetEnded = "fleet.ended"
+        /// A refresh that was answered by the look another one had asked for.
+        case operationJoined = "operation.joined"
         case tokenCreated = "token.created"
         case tokenRevoked = "token.revoked"
         case sessionOpened = "session.opened"
@@ -62,6 +64,8 @@ public struct Event: Sendable, Hashable {
         case checkpointAnchored = "checkpoint.anchored"
         case serverStarted = "server.started"
         case serverStopped = "server.stopped"
+        /// What the server was told at a start.
+        case configurationLoaded = "configuration.loaded"
         case ledgerVerified = "ledger.verified"
         case exported = "ledger.exported"
     }

@@ -18,8 +18,9 @@ struct ShiplogMain: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
-            ShowCommand.self, AtCommand.self, CompareCommand.self, BlameCommand.self, RollbackCommand.self,
-            LedgerCommand.self, TokenCommand.self, CompletionCommand.self, VersionCommand.self
+            ShowCommand.self, EventsCommand.self, ReportCommand.self, AtCommand.self, CompareCommand.self,
+            BlameCommand.self, RollbackCommand.self, LedgerCommand.self, TokenCommand.self, CompletionCommand.self,
+            VersionCommand.self
         ])
 
     static func main() async {

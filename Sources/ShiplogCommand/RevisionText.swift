@@ -77,17 +77,4 @@ enum RevisionText {
         let row = row(revision)
         return ([row[0], row[3], row[6], row[7]].map(\.text).filter { !$0.isEmpty }).joined(separator: "  ") + "\n"
     }
-
-    /// Another act worth auditing.
-    static func event(_ event: JSON, _ out: Output) -> String {
-        out.facts([
-            ("Event", Cell(event.sequence("sequence"), .strong)), ("Kind", event.cell("kind")),
-            ("Application", event.cell("application", "name")),
-            ("By", Cell(event.text("actor", "name") + " (" + event.text("actor", "means") + ")")),
-            ("Reason", event.cell("reason")), ("Outcome", event.cell("outcome")),
-            ("Revision", event["revision"]?.integer.map { Cell("#\($0)") }),
-            ("Facts", event["facts"].flatMap { $0.object?.isEmpty == false ? Cell($0.canonicalString) : nil }),
-            ("Recorded", event.cell("recordedAt")), ("Leaf hash", event.cell("digest"))
-        ])
-    }
 }

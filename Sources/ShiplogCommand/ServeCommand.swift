@@ -66,11 +66,11 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try settings()
+        let (settings, file) = try settings()
         LineLog.bootstrap(settings.logging)
         let wiring = Wiring(
-            configuration: settings, usesSandbox: sandbox, kubeconfig: kubeconfig.map { ($0, context) },
-            acceptFork: acceptFork, logger: Logger(label: "shiplog"))
+            configuration: settings, configurationFile: file, usesSandbox: sandbox,
+            kubeconfig: kubeconfig.map { ($0, context) }, acceptFork: acceptFork, logger: Logger(label: "shiplog"))
         try await wiring.run { running in
             print("listening on \(running.url)")
             print("administrator's token: \(running.adminToken)")
@@ -80,9 +80,14 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private func settings() throws(Failure) -> ServerConfiguration {
+    private func settings() throws(Failure) -> (ServerConfiguration, LoadedFile?) {
         var settings = ServerConfiguration()
-        if let config { settings = try ConfigurationReader.read(try Places.read(config), file: config) }
+        var file: LoadedFile?
+        if let config {
+            let bytes = try Places.read(config)
+            settings = try ConfigurationReader.read(bytes, file: config)
+            file = LoadedFile(path: config, digest: ServerConfiguration.digest(of: bytes))
+        }
         settings.data = data ?? settings.data
         settings.listen = listen ?? settings.listen
         settings.web = web ?? settings.web
@@ -99,6 +104,6 @@ struct ServeCommand: AsyncParsableCommand {
             }
             settings.logging.format = format
         }
-        return settings
+        return (settings, file)
     }
 }

@@ -65,7 +65,7 @@ struct ShowCommand: ClientCommand {
         } catch let error as CommandError where error.failure.code == "revision.not-found" {
             do {
                 let event = try await client.get("/events/\(sequence.value)")
-                out.show(event) { RevisionText.event(event, out) }
+                out.show(event) { EventText.text(event, out) }
             } catch let other as CommandError where other.ending == .notFound {
                 throw error
             }

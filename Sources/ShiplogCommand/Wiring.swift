@@ -14,6 +14,8 @@ import UnixSignals
 /// What one server is made of, put together in one place for `serve` and for `demo`.
 struct Wiring: Sendable {
     var configuration: ServerConfiguration
+    /// Where the configuration came from, if from a file.
+    var configurationFile: LoadedFile?
     /// `https://kubernetes.default.svc` is the embedded cluster.
     var usesSandbox = false
     /// `https://kubernetes.default.svc` is this cluster.
@@ -99,8 +101,42 @@ struct Wiring: Sendable {
             logger.warning("nothing is synced before somebody has looked at what was restored: shiplog ledger confirm")
         }
         let adminToken = try await Self.administrator(directory, ledger)
-        try await ledger.record(
-            Event(.serverStarted, actor: .controller, facts: ["version": .string(Version.current)]))
+        let record = ServerRecord(ledger: ledger, mode: usesSandbox ? "sandbox" : "clusters")
+        try await record.started()
+        do {
+            try await record.loaded(configuration, overrides: overrides, file: configurationFile)
+            let isOver = Happening()
+            try await serve(
+                directory, ledger, log, sandbox: sandbox, inCluster: inCluster, adminToken: adminToken, endsWithStory
+            ) { running in
+                try await story(running)
+                isOver.happens()
+            }
+            try await record.stopped(endsWithStory && isOver.hasHappened ? .finished : .signal)
+            // The last rows are signed too.
+            try await log.publish()
+        } catch {
+            // What ends the server is what is thrown, whether or not it could be recorded.
+            try? await record.stopped(.failed(error))
+            throw error
+        }
+    }
+
+    /// What the command line says besides the configuration.
+    private var overrides: JSON {
+        .members([
+            "kubeconfig": kubeconfig.map {
+                .members(["file": .string($0.file), "context": $0.context.map { .string($0) }])
+            },
+            "sandbox": .bool(usesSandbox)
+        ])
+    }
+
+    private func serve(
+        _ directory: DataDirectory, _ ledger: Ledger, _ log: LogKeeper, sandbox: SandboxServer?,
+        inCluster: (any Cluster)?,
+        adminToken: String, _ endsWithStory: Bool, _ story: @escaping @Sendable (Running) async throws -> Void
+    ) async throws {
         let credentials = try CredentialTable(configuration.git)
         var limits = GitLimits.default
         limits.silence = configuration.git.timeout
@@ -139,9 +175,6 @@ struct Wiring: Sendable {
                         failureTerminationBehavior: .gracefullyShutdownGroup)
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger))
         try await group.run()
-        try await ledger.record(Event(.serverStopped, actor: .controller))
-        // The last rows are signed too.
-        try await log.publish()
     }
 
     /// The service group's own account of starting and stopping is for whoever debugs it.

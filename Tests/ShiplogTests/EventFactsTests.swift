@@ -1,0 +1,27 @@
+import Shiplog
+import Testing
+
+@Suite("Events whose facts are the same whoever records them") struct EventFactsTests {
+    private let actor = Actor(name: "ann", means: .token, tokenID: "abc")
+
+    @Test("a verification says how far, how long and what was found") func verified() throws {
+        let through = try #require(SequenceNumber(48_211))
+        let good = Event.verified(by: actor, through: through, root: "XcnaeQ==", findings: 0, milliseconds: 12)
+        #expect(good.kind == .ledgerVerified && good.outcome == "succeeded" && good.actor == actor)
+        #expect(good.facts == ["findings": 0, "milliseconds": 12, "root": "XcnaeQ==", "through": 48_211])
+        let bad = Event.verified(
+            by: actor, through: through, root: nil, findings: 2, firstBad: SequenceNumber(7), milliseconds: 12)
+        #expect(bad.outcome == "failed")
+        #expect(bad.facts == ["findings": 2, "firstBad": 7, "milliseconds": 12, "through": 48_211])
+    }
+
+    @Test("an export says what was taken; free text can be erased") func exported() throws {
+        let (first, last) = (try #require(SequenceNumber(1)), try #require(SequenceNumber(9)))
+        let plain = Event.exported(by: actor, format: "pack", query: ["kind": "sync"], first: first, last: last)
+        #expect(plain.facts == ["first": 1, "format": "pack", "last": 9, "query": ["kind": "sync"]])
+        #expect(plain.detail == nil)
+        let text = Event.exported(
+            by: actor, format: "csv", query: [:], text: "ada", first: first, last: last, matches: 3, reason: "audit")
+        #expect(text.facts["matches"] == 3 && text.detail == ["q": "ada", "reason": "audit"])
+    }
+}
