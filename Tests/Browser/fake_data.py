@@ -293,6 +293,13 @@ class Data:
                                **({"code": failure["code"]} if one["kind"] == "Deployment" else {})} for one in whole])
         self.applications["payments-api"]["conditions"] = [{**failure, "since": stamp(self.now - timedelta(minutes=23))}]
         self.add_revision("storefront", 3, self.now - timedelta(minutes=17), kind="sync", cause="self-heal")
+        changed = self.add_event("application.changed", "checkout", "Ada Byron", at=self.now - timedelta(minutes=14), facts={
+            "changed": ["/spec/source/targetRevision", "/spec/syncPolicy/automated", "/spec/webhook/gitlab/0/secret"]})
+        changed.update(requestID="5f0c6d1c9d4b7a30b2d1e6aa", erased=[], detail={"address": "192.0.2.7"}, changes=[
+            {"path": "/spec/source/targetRevision", "before": "main", "after": "release"},
+            {"path": "/spec/syncPolicy/automated", "before": {"prune": True, "selfHeal": True}},
+            {"path": "/spec/webhook/gitlab/0/secret", "before": "hmac:" + "1a" * 32, "after": "hmac:" + "2b" * 32}])
+        changed["actor"]["tokenID"] = "252x7qtkdnj9"
         checkout = self.add_revision("checkout", 3, self.now - timedelta(minutes=12), kind="reconcile", cause="poll", sync="OutOfSync")
         self._target(self.applications["checkout"], self.commit("checkout", 4, "Offer invoices as a way to pay"))
         for _ in range(4):
@@ -303,6 +310,9 @@ class Data:
             self.add_application("hostile")
             for version, text in enumerate(HOSTILE, 1):
                 self.add_revision("hostile", version, self.now - timedelta(seconds=60 - version), subject=text, reason=text, actor=text[:60])
+            event = self.add_event("application.changed", "hostile", HOSTILE[0][:60], facts={"why": HOSTILE[1], "changed": [HOSTILE[2]]})
+            event.update(reason=HOSTILE[1], detail={"message": HOSTILE[0], "address": HOSTILE[1][:40]}, requestID=HOSTILE[2][:60], changes=[
+                {"path": "/" + text, "before": text, "after": {text: [text]}} for text in HOSTILE])
             application = self.applications["hostile"]
             application["source"]["repository"] = "javascript:window.__xss=1"
             application["conditions"] = [{"code": "git.unreachable", "message": HOSTILE[1], "hint": HOSTILE[0], "since": stamp(self.now)}]

@@ -11,16 +11,22 @@ from waiting import settled
 SCREENS = {
     "applications": "/apps", "application": "/apps/guestbook", "resources": "/apps/payments-api/resources", "diff": "/apps/checkout/diff",
     "manifests": "/apps/guestbook/manifests", "history": "/history", "revision": "/revisions/{rollback}", "failed": "/revisions/{failed}",
-    "rollback": "/apps/guestbook/rollback?to={target}", "sync": "/apps/checkout/sync", "events": "/events", "at": "/at?row={rollback}", "login": "/login",
+    "rollback": "/apps/guestbook/rollback?to={target}", "sync": "/apps/checkout/sync", "audit": "/audit", "event": "/audit?event={changed}",
+    "at": "/at?row={rollback}", "login": "/login",
     "missing": "/apps/nothing-of-that-name", "empty": "/history?actor=nobody",
 }
+
+
+def newest_event(server, kind):
+    return max(key for key, one in server.data.events.items() if one["kind"] == kind)
 
 
 def addresses(server):
     revisions = server.data.revisions
     newest = lambda test: max(key for key, one in revisions.items() if test(one))
     rollback = newest(lambda one: one["kind"] == "rollback")
-    names = {"rollback": rollback, "failed": newest(lambda one: one["outcome"] == "failed"), "target": revisions[rollback]["rolledBackTo"] - 3}
+    changed = newest_event(server, "application.changed")
+    names = {"changed": changed, "rollback": rollback, "failed": newest(lambda one: one["outcome"] == "failed"), "target": revisions[rollback]["rolledBackTo"] - 3}
     return {name: path.format(**names) for name, path in SCREENS.items()}
 
 

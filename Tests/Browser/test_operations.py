@@ -298,8 +298,8 @@ def test_events_are_for_those_who_audit(fake, opened, role, offered):
     server = fake()
     page = opened(server, "/apps", role=role)
     page.locator("[data-row]").first.wait_for()
-    expect(page.locator(".places").get_by_role("link", name="Events")).to_have_count(offered)
-    page.goto(server.url + "/events")
+    expect(page.locator(".places").get_by_role("link", name="Audit")).to_have_count(offered)
+    page.goto(server.url + "/audit")
     if offered:
         expect(page.locator(".events")).to_contain_text("pin.set")
     else:

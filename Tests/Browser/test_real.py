@@ -163,3 +163,23 @@ def test_the_time_machine_shows_a_past_row_and_brings_it_back(demo, opened, axe,
     assert api(demo, f"/revisions/{done['sequence']}")["group"] == group
     page.goto(demo.url + f"/at?row={first['sequence']}")
     expect(main).to_contain_text("What was deployed then is what is deployed now")
+
+
+def test_the_audit_log_tells_of_a_change_before_and_after(demo, opened, axe, picture):
+    context_page = opened(demo, "/apps", role="admin")
+    context_page.locator("[data-row]").first.wait_for()
+    events = api_as(context_page, demo, "/events?kind=application.created&application=guestbook")["items"]
+    context_page.goto(demo.url + f"/audit?event={events[0]['sequence']}")
+    pane = context_page.get_by_role("complementary", name="One event")
+    expect(pane.locator(".sentence")).to_contain_text("made the application – guestbook")
+    expect(pane.get_by_role("table", name="What changed")).to_contain_text("/spec/source/repoURL")
+    pane.get_by_text("The entry").click()
+    expect(pane.get_by_label("Entry")).to_contain_text('"kind":"application.created"')
+    expect(context_page.locator(".events")).to_contain_text("configuration.loaded")
+    expect(context_page.locator(".events")).to_contain_text("signed in")
+    axe(context_page, "the audit log of the demo")
+    picture(context_page, "demo-audit")
+
+
+def api_as(page, demo, path):
+    return page.request.get(demo.url + "/api/shiplog/v1" + path).json()

@@ -7,14 +7,15 @@ import pytest
 import fake_data
 from waiting import rows, settled, until
 
-SCREENS = ["/apps", "/apps/hostile", "/apps/hostile/resources", "/apps/hostile/manifests", "/history?application=hostile", "/apps/hostile/rollback", "/events"]
+SCREENS = ["/apps", "/apps/hostile", "/apps/hostile/resources", "/apps/hostile/manifests", "/history?application=hostile", "/apps/hostile/rollback", "/audit"]
 
 
 def test_hostile_text_is_inert_on_every_screen(fake, opened):
     server = fake(hostile=True)
     page = opened(server, role="admin")
     hostile = [key for key, one in server.data.revisions.items() if one["application"]["name"] == "hostile"]
-    for path in SCREENS + [f"/revisions/{key}" for key in hostile]:
+    event = max(key for key, one in server.data.events.items() if one.get("changes"))
+    for path in SCREENS + [f"/audit?event={event}"] + [f"/revisions/{key}" for key in hostile]:
         page.goto(server.url + path)
         settled(page)
         assert page.evaluate("window.__xss") is None, path

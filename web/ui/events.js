@@ -1,103 +1,94 @@
-// The audit log: every act that is no revision, for auditors.
+// What an act of the audit log says: in a sentence, and field by field.
 
-import {h, icon, table, cell, say} from "./dom.js";
-import {get, query, base} from "./api.js";
-import {listen, start} from "./live.js";
-import {badge, time, person, dayOf, dayTitle, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
+import {h, reveal, table, cell} from "./dom.js";
+import {badge, time, person, applicationAddress, revisionLink} from "./parts.js";
 
-const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
-    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "fleet.started", "fleet.ended", "token.created", "token.revoked", "session.opened",
-    "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed", "key.rotated", "checkpoint.cosigned", "checkpoint.anchored",
-    "server.started", "server.stopped", "ledger.verified", "ledger.exported"];
+export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
+    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
+    "token.created", "token.revoked", "session.opened", "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed",
+    "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
 
-export async function show({place, values, signal, title}) {
-    title("Events");
-    const names = ["kind", "application", "actor", "from", "to"];
-    let current = Object.fromEntries(names.map((name) => [name, values[name] ?? ""]));
-    let items = [];
-    let cursor = null;
-    let asOf = 0;
-    let fresh = 0;
-    const list = h("div");
-    const news = h("div.news");
-    const form = filters([
-        {name: "kind", label: "Kind", kind: "select", options: kinds},
-        {name: "application", label: "Application", search: true},
-        {name: "actor", label: "Who"},
-        {name: "from", label: "From", kind: "moment"},
-        {name: "to", label: "To", kind: "moment"},
-    ], current, (next) => { current = next; load(); }, "Filter events");
-    place.append(h("div.head", h("h1", "Events"), h("p.summary.muted", "Every act worth auditing that is no revision; they share one numbering")), form, news, list);
+const fact = (event, name) => event.facts?.[name];
+const because = (event) => event.reason ? [" because “", h("bdi", event.reason), "”"] : "";
 
-    async function load() {
-        const done = loading(list, "events");
-        try {
-            const page = await get(query("/events", {...current, limit: 50}), signal);
-            done();
-            items = page.items;
-            cursor = page.nextCursor ?? null;
-            asOf = page.asOf;
-            fresh = 0;
-            start(asOf);
-            paint();
-        } catch (problem) {
-            done();
-            if (problem.name !== "AbortError") list.replaceChildren(problemPanel(problem, load));
-        }
-    }
+const acts = {
+    "attempt.started": (event) => ["began a ", fact(event, "kind") ?? "sync", because(event)],
+    "health.reached": (event) => ["saw it become ", fact(event, "health") ?? event.outcome],
+    "application.created": () => ["made the application"],
+    "application.changed": (event) => ["changed ", changed(event), " of the specification"],
+    "application.deleted": (event) => ["deleted the application", because(event)],
+    "cluster.accepted": () => ["accepted the cluster that answers at the destination"],
+    "pin.set": (event) => ["pinned it", because(event)],
+    "pin.released": (event) => ["released the pin: ", fact(event, "why") ?? "asked for", because(event)],
+    "pin.rejected": () => ["kept a rejected state from coming back"],
+    "webhook.delivered": (event) => ["delivered a ", fact(event, "event") ?? "webhook", ", which woke ", String(fact(event, "woken") ?? 0)],
+    "request.refused": (event) => [event.outcome === "failed" ? "asked in vain: " : "was refused: ", h("code", fact(event, "code")),
+        fact(event, "count") > 1 ? " " + fact(event, "count") + " times" : ""],
+    "operation.terminated": () => ["ended what was running"],
+    "operation.joined": () => ["asked for a refresh that another look answered"],
+    "token.created": (event) => ["made a token for ", h("bdi", fact(event, "name")), ", ", fact(event, "role") ?? ""],
+    "token.revoked": (event) => ["revoked the token ", h("code", fact(event, "id"))],
+    "session.opened": () => ["signed in"],
+    "session.closed": () => ["signed out"],
+    "secrets.erased": (event) => ["erased stored secrets", because(event)],
+    "body.erased": (event) => ["erased the ", fact(event, "erased")?.name ?? "part", " of #" + (fact(event, "erased")?.sequence ?? "?"), because(event)],
+    "ledger.folded": (event) => fact(event, "entries") === undefined ? ["let ", String(fact(event, "bundles")), " bundles of folded rows go"]
+        : ["folded ", String(fact(event, "entries")), " unchanged rows up to #" + fact(event, "last")],
+    "epoch.started": (event) => [fact(event, "lostFirst") ? "began epoch " + fact(event, "epoch") + "; #" + fact(event, "lostFirst") + " to #" + fact(event, "lostLast") + " were lost"
+        : "began the signed log", because(event)],
+    "epoch.confirmed": (event) => ["confirmed what was restored", because(event)],
+    "key.rotated": (event) => ["replaced the key that signs the log", because(event)],
+    "ledger.verified": (event) => ["verified the ledger: ", String(fact(event, "findings") ?? "?"), " findings in ", String(fact(event, "rows") ?? "?"), " rows"],
+    "server.started": (event) => ["started, version ", fact(event, "version") ?? "?",
+        fact(event, "unfinished") ? "; the start before, #" + fact(event, "unfinished") + ", has no end" : ""],
+    "server.stopped": (event) => ["stopped: ", fact(event, "why") ?? "?"],
+    "configuration.loaded": (event) => ["loaded ", fact(event, "file") ? h("bdi", fact(event, "file")) : "the standard configuration",
+        fact(event, "changed")?.length ? ", changed in " + changed(event) : ""],
+};
 
-    async function older(event) {
-        event.target.disabled = true;
-        try {
-            const page = await get(query("/events", {...current, limit: 50, cursor}), signal);
-            items.push(...page.items);
-            cursor = page.nextCursor ?? null;
-            paint();
-            say(page.items.length + " older events loaded");
-        } catch (problem) {
-            if (problem.name !== "AbortError") list.append(problemPanel(problem));
-        }
-    }
-
-    function paint() {
-        news.replaceChildren();
-        if (!items.length) {
-            list.replaceChildren(empty("No event matches", h("p", "Nothing fits these filters.")));
-            return;
-        }
-        const groups = [];
-        for (const item of items) {
-            const day = dayOf(item.recordedAt);
-            if (groups.at(-1)?.day !== day) groups.push({day, title: dayTitle(item.recordedAt), members: []});
-            groups.at(-1).members.push(item);
-        }
-        list.replaceChildren(table("Events", ["Entry", "Time", "Event", "About", "Who", "Facts"],
-            groups.map((group) => h("tbody", h("tr.group", h("th", {scope: "colgroup", colspan: "6", role: "rowheader"}, group.title)), group.members.map(row))), "events"),
-            h("p.more", cursor ? h("button.button", {type: "button", onclick: older}, "Load older") : h("span.muted", "This is the beginning.")));
-    }
-
-    listen((message) => {
-        const isNew = message.type === "event" && message.data.sequence > asOf && (!current.kind || message.data.kind === current.kind)
-            && (!current.application || message.data.application?.name === current.application);
-        if (!isNew && message.type !== "stale") return;
-        if (isNew) fresh += 1;
-        if (!fresh) return;
-        news.replaceChildren(h("button.button.fresh", {type: "button", onclick: load}, icon("refresh"), fresh + " new – show"));
-    }, signal);
-    document.addEventListener("shiplog:zone", paint, {signal});
-    await load();
+function changed(event) {
+    const number = fact(event, "changed")?.length;
+    return number === undefined ? "parts" : number + (number === 1 ? " field" : " fields");
 }
 
-function row(event) {
-    const facts = [...Object.entries(event.facts ?? {}), ...Object.entries(event.detail && typeof event.detail === "object" ? event.detail : {})];
-    return h("tr", {class: event.outcome === "refused" || event.outcome === "failed" ? "bad" : null},
-        h("th", {scope: "row", role: "rowheader", class: "tight", "data-label": "Entry"},
-            h("a.number", {href: base + "/entries/" + event.sequence, target: "_blank", data: {row: String(event.sequence)}}, "#" + event.sequence)),
-        cell("Time", {class: "tight"}, time(event.recordedAt, "clock")),
-        cell("Event", null, h("code.event", event.kind), event.outcome && event.outcome !== "succeeded" ? h("div.sub", badge(event.outcome)) : null),
-        cell("About", null, event.application ? h("a", {href: applicationAddress(event.application.name)}, h("bdi", event.application.name)) : h("span.muted", "–"),
-            event.revision ? [" ", revisionLink(event.revision)] : null),
-        cell("Who", null, person(event.actor), event.actor ? h("div.sub", event.actor.means) : null),
-        cell("Facts", {class: "message"}, facts.length ? h("span.small", facts.slice(0, 8).map(([key, value], index) =>
-            [index ? "; " : null, h("span.muted", key + " "), h("bdi", typeof value === "string" ? value : JSON.stringify(value))])) : null));
+/** What somebody did, without the name. */
+export const act = (event) => acts[event.kind]?.(event) ?? [event.kind];
+
+/** `ada released the pin of guestbook: asked for.` */
+export function sentence(event) {
+    return h("p.sentence", person(event.actor), " ", act(event),
+        event.application ? [" – ", h("a", {href: applicationAddress(event.application.name)}, h("bdi", event.application.name))] : null, ".");
+}
+
+/** Where it came from: an address, or the way in when that is not shown or was erased. */
+export const source = (event) => event.detail?.address ?? (event.erased?.includes("address") ? "erased" : null);
+
+/** Everything there is to know of one event. */
+export function facts(event) {
+    const rows = [
+        ["Time", time(event.recordedAt)], ["Who", [person(event.actor), " (", event.actor.means, ")"]],
+        ["Token", event.actor.tokenID ? h("code", event.actor.tokenID) : null], ["From", source(event)],
+        ["Request", event.requestID ? h("code", event.requestID) : null], ["Outcome", badge(event.outcome)],
+        ["Target", event.application ? h("bdi", event.application.name + " (" + event.application.project + ")") : null],
+        ["Revision", event.revision ? revisionLink(event.revision) : null],
+        // The table of what changed says it better.
+        ...Object.entries(event.facts ?? {}).filter(([name]) => name !== "changed" || !event.changes).map(([name, value]) => [name, text(value)]),
+        ["Message", event.detail?.message], ["Erased", event.erased?.length ? event.erased.join(", ") : null],
+        ["Leaf hash", event.digest ? h("code.hash", event.digest) : null],
+    ];
+    return h("dl.facts", rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) =>
+        h("div", h("dt", name), h("dd", value))));
+}
+
+const text = (value) => h("bdi", typeof value === "string" ? value : JSON.stringify(value));
+
+/** Before and after, field by field. */
+export function changes(event) {
+    if (!event.changes) return null;
+    if (!event.changes.length) return h("p.muted", "Nothing differs.");
+    const side = (value, sign, className) => value === undefined ? h("span.muted", "–")
+        : h("span", {class: className}, h("span", {"aria-hidden": "true"}, sign + " "), text(value));
+    return table("What changed", ["Field", "Before", "After"], event.changes.map((change) => h("tr",
+        h("th", {scope: "row", role: "rowheader"}, h("code", reveal(change.path || "/"))),
+        cell("Before", null, side(change.before, "−", "was")), cell("After", null, side(change.after, "+", "is")))), "changed");
 }

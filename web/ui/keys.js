@@ -10,11 +10,11 @@ const sheetRows = [
     [["j"], "Next row"], [["k"], "Previous row"],
     [["Enter"], "Open the row"],
     [["Esc"], "Leave the field, close, or go up one level"],
-    [["g", "a"], "Applications"], [["g", "h"], "History"], [["g", "t"], "Time machine"], [["g", "e"], "Events (auditors)"],
+    [["g", "a"], "Applications"], [["g", "h"], "History"], [["g", "t"], "Time machine"], [["g", "l"], "Audit log (auditors)"],
     [["?"], "This sheet"],
 ];
 
-const places = {a: "/apps", h: "/history", t: "/at", e: "/events"};
+const places = {a: "/apps", h: "/history", t: "/at", l: "/audit"};
 
 function isField(element) {
     return element instanceof HTMLElement

@@ -16,7 +16,8 @@ const routes = [
     [/^\/history\/?$/, "history", () => ({area: "history"})],
     [/^\/revisions\/(\d+)\/?$/, "revision", ([sequence]) => ({area: "history", sequence: Number(sequence)})],
     [/^\/at\/?$/, "at", () => ({area: "at"})],
-    [/^\/events\/?$/, "events", () => ({area: "events"})],
+    // Where the audit log used to be: links to it are kept.
+    [/^\/(?:audit|events)\/?$/, "audit", () => ({area: "audit"})],
     [/^\/login\/?$/, "session", () => ({area: "login"})],
 ];
 
@@ -167,9 +168,9 @@ function paintTools() {
         }}, "Sign in"));
     }
     const places = document.querySelector(".places");
-    const events = places.querySelector("[data-place=events]");
-    if (mayAudit() && !events) places.append(h("a", {href: "/events", data: {place: "events"}}, "Events"));
-    if (!mayAudit()) events?.remove();
+    const audit = places.querySelector("[data-place=audit]");
+    if (mayAudit() && !audit) places.append(h("a", {href: "/audit", data: {place: "audit"}}, "Audit"));
+    if (!mayAudit()) audit?.remove();
     markArea(route(location.pathname)?.area);
 }
 
