@@ -5,18 +5,19 @@ SHELL := /bin/bash
 
 LIBRARIES := libsqlite3-dev libgit2-dev libcurl4-openssl-dev libyaml-dev zlib1g-dev
 TOOLS := git openssh-client pkg-config ca-certificates
-TEST_TOOLS := chromium openssl sqlite3 python3-venv
+TEST_TOOLS := age chromium openssl sqlite3 python3-venv
 RELEASE := .build/release/shiplog
 DEBUG := .build/debug/shiplog
 VENV := .venv
 BENCH_VENV := .venv-bench
+CRASH_KILLS ?= 200
 BENCH_ROWS ?= 10000 1000000
 PYTHON := $(VENV)/bin/python
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Our own targets build without a warning; the packages they stand on are not ours to judge.
 export SHIPLOG_STRICT := 1
 
-.PHONY: help setup setup-test build demo test test-swift test-python verify format schema conformance bench install clean
+.PHONY: help setup setup-test build demo test test-swift test-python crash verify format schema conformance bench install clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +74,10 @@ format: ## format the Swift sources
 schema: setup ## regenerate schema/ from the migrations
 	swift build --build-tests
 	SHIPLOG_REGENERATE=1 swift test --skip-build --filter LedgerStoreTests.SchemaGoldenTests
+
+crash: setup-test ## kill the server 200 times under load (CRASH_KILLS=n, SHIPLOG_CRASH_SEED=n repeats a run)
+	swift build --build-tests
+	SHIPLOG_CRASH_KILLS=$(CRASH_KILLS) SHIPLOG_BIN=$(abspath $(DEBUG)) $(PYTHON) -m pytest -q -s Tests/Crash/test_crash.py
 
 conformance: setup ## the same scenarios against your own cluster: make conformance KUBECONFIG=...
 	@[ -n "$${KUBECONFIG:-}" ] || { echo "usage: make conformance KUBECONFIG=path" >&2; exit 64; }

@@ -33,7 +33,18 @@ enum Connections {
         configuration.maximumReaderCount = count
         configuration.label = "shiplog.ledger.reader"
         configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA wal_autocheckpoint = 0") }
-        return try DatabasePool(path: path, configuration: configuration)
+        return try DatabasePool(path: ReadOnlyDisk.name(of: path), configuration: configuration)
+    }
+
+    /// Writes the WAL back into the file when it is opened. After an fsync that failed, the system takes pages for clean
+    /// that never reached the disk (https://lwn.net/Articles/752063/): what is appended behind them could be lost with
+    /// them, unless they are written once more.
+    static func writeBack(_ db: Database) throws {
+        do {
+            _ = try db.checkpoint(.passive)
+        } catch DatabaseError.SQLITE_BUSY {
+            // Another program is doing just that.
+        }
     }
 
     private static func common() -> Configuration {
@@ -69,6 +80,11 @@ enum Connections {
                 remedy: "keep a copy of the data directory, then restore it from a backup")
         case .SQLITE_INTERRUPT, .SQLITE_ABORT:
             return Failure(.ledgerReadFailed, "\(act) was cancelled", next: .superseded)
+        case .SQLITE_CANTOPEN:
+            return Failure(
+                .ledgerReadFailed, "\(act) failed: the ledger's file cannot be opened (\(words))",
+                remedy: "check who may read it; on a disk that cannot be written, copy the data directory to one that can",
+                next: .retry(afterMilliseconds: nil))
         default:
             return Failure(
                 .ledgerReadFailed, "\(act) failed (\(words))", next: .retry(afterMilliseconds: nil))
@@ -130,13 +146,15 @@ enum Schema {
             remedy: "keep a copy of the file, run `shiplog ledger verify`, and restore it from a replica or a backup")
     }
 
-    /// The schema as statements, sorted: what `schema/ledger.sql` holds and `verify` compares.
+    /// The schema as statements, sorted: what `schema/ledger.sql` holds and `verify` compares. Without the two tables that
+    /// Litestream keeps its own place in; a trigger on them would be listed.
     static func dump(_ db: Database) throws -> [String] {
         try String.fetchAll(
             db,
             sql: """
                 SELECT sql FROM sqlite_schema
                 WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'
+                    AND NOT (type = 'table' AND name IN ('_litestream_seq', '_litestream_lock'))
                 ORDER BY CASE type WHEN 'table' THEN 0 WHEN 'index' THEN 1 ELSE 2 END, tbl_name, name
                 """)
     }

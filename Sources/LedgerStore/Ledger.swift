@@ -61,6 +61,7 @@ public final class Ledger: Sendable {
                 try Schema.migrate(db)
                 try Schema.checkGuards(db)
                 try Subtrees.complete(db)
+                if options.checkpointPages != nil { try Connections.writeBack(db) }
                 return try Opening(db, identify: (wanted, now()), keys)
             }
             // Without the file and without a wish, the ledger itself says what it is for.

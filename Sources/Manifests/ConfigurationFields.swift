@@ -67,6 +67,7 @@ enum ConfigurationFields {
                     "branch": .string,
                     "path": .string
                 ]))
-        ])
+        ]),
+        "ledger": .map(["replicated": .bool])
     ])
 }

@@ -71,6 +71,7 @@ private struct Reading {
             }
             result.retention = .init(foldAfter: age, entries: try choice(["retention", "entries"], .keep))
         }
+        result.ledger.replicated = json.at("ledger", "replicated")?.bool ?? false
         return result
     }
 

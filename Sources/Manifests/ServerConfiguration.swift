@@ -22,6 +22,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     public var log = Log()
     /// nil keeps everything for ever.
     public var retention: Retention?
+    public var ledger = Ledger()
 
     public init() {}
 
@@ -151,6 +152,11 @@ public struct ServerConfiguration: Sendable, Hashable {
     public struct Metrics: Sendable, Hashable {
         /// Whether `/metrics` answers.
         public var enabled = true
+    }
+
+    public struct Ledger: Sendable, Hashable {
+        /// A replicator such as Litestream writes the write-ahead log back into the file; the server leaves that to it.
+        public var replicated = false
     }
 }
 

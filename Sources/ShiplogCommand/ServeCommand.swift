@@ -40,6 +40,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "A proxy in front ends TLS, and only it can reach this port.")
     var behindProxy = false
 
+    @Flag(help: "Litestream or another replicator copies the ledger, and checkpoints it: docs/replication.md.")
+    var replicated = false
+
     @Option(help: ArgumentHelp("The directory of the page's files.", valueName: "dir"))
     var web: String?
 
@@ -92,6 +95,7 @@ struct ServeCommand: AsyncParsableCommand {
         settings.listen = listen ?? settings.listen
         settings.web = web ?? settings.web
         settings.behindProxy = behindProxy || settings.behindProxy
+        settings.ledger.replicated = replicated || settings.ledger.replicated
         if let logLevel {
             guard let level = ServerConfiguration.Logging.Level(rawValue: logLevel) else {
                 throw Failure("configuration.invalid", "\(logLevel) is no log level", remedy: "use info or debug")

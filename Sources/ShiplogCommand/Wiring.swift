@@ -48,14 +48,16 @@ struct Wiring: Sendable {
         endsWithStory: Bool = false, story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
         let directory = try DataDirectory(Places.dataToServe(configuration.data))
+        let end = Promise<Failure>()
         // First of all, for its lock is the one that stands for the whole directory.
         let ledger = try await Ledger.open(
-            directory, mode: usesSandbox ? .sandbox : .clusters, access: .serve, now: { Self.now() })
+            directory, mode: usesSandbox ? .sandbox : .clusters, access: .serve, now: { Self.now() },
+            options: ledgerOptions(end))
         do {
             if usesSandbox {
-                try await serveWithSandbox(directory, ledger, endsWithStory, story)
+                try await serveWithSandbox(directory, ledger, end, endsWithStory, story)
             } else {
-                try await serve(directory, ledger, sandbox: nil, inCluster: nil, endsWithStory, story)
+                try await serve(directory, ledger, end, sandbox: nil, inCluster: nil, endsWithStory, story)
             }
         } catch {
             await ledger.close()
@@ -65,7 +67,7 @@ struct Wiring: Sendable {
     }
 
     private func serveWithSandbox(
-        _ directory: DataDirectory, _ ledger: Ledger, _ endsWithStory: Bool,
+        _ directory: DataDirectory, _ ledger: Ledger, _ end: Promise<Failure>, _ endsWithStory: Bool,
         _ story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
         let sandbox = try SandboxServer(
@@ -81,7 +83,7 @@ struct Wiring: Sendable {
                 let connection = try ClusterConnection(
                     server: url, credential: sandbox.token.map { .token(SecretText($0)) } ?? .none)
                 let cluster = KubernetesCluster(name: "sandbox", connection: connection)
-                try await serve(directory, ledger, sandbox: sandbox, inCluster: cluster, endsWithStory, story)
+                try await serve(directory, ledger, end, sandbox: sandbox, inCluster: cluster, endsWithStory, story)
             }
             // Whichever ends first ends the other: the embedded cluster never ends by itself.
             defer { group.cancelAll() }
@@ -90,7 +92,8 @@ struct Wiring: Sendable {
     }
 
     private func serve(
-        _ directory: DataDirectory, _ ledger: Ledger, sandbox: SandboxServer?, inCluster: (any Cluster)?,
+        _ directory: DataDirectory, _ ledger: Ledger, _ end: Promise<Failure>, sandbox: SandboxServer?,
+        inCluster: (any Cluster)?,
         _ endsWithStory: Bool, _ story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
         // Before anything is appended: a copy that is not the ledger must stay as it was found.
@@ -171,10 +174,22 @@ struct Wiring: Sendable {
                         }),
                     .init(service: ServerService(server: server)),
                     .init(
+                        service: LedgerEndService(end: end), successTerminationBehavior: .ignore,
+                        failureTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(
                         service: tale, successTerminationBehavior: endsWithStory ? .gracefullyShutdownGroup : .ignore,
                         failureTerminationBehavior: .gracefullyShutdownGroup)
                 ], gracefulShutdownSignals: [.sigterm, .sigint], logger: quietLogger))
         try await group.run()
+    }
+
+    private func ledgerOptions(_ end: Promise<Failure>) -> Ledger.Options {
+        Ledger.Options(
+            checkpointPages: configuration.ledger.replicated ? nil : Ledger.Options().checkpointPages,
+            onFatal: { [logger] failure in
+                logger.critical("\(failure.message)", metadata: ["code": "\(failure.code)"])
+                Task { await end.keep(failure) }
+            })
     }
 
     /// The service group's own account of starting and stopping is for whoever debugs it.

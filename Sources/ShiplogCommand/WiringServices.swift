@@ -58,6 +58,25 @@ struct ServerService: Service {
     func run() async throws { try await server.run() }
 }
 
+/// Ends the server when a write to the ledger has failed for good: what the disk then holds is told by opening it anew.
+struct LedgerEndService: Service {
+    let end: Promise<Failure>
+
+    func run() async throws {
+        let waiting = Task { try? await end.kept }
+        let failure = await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await waiting.value
+            } onGracefulShutdown: {
+                waiting.cancel()
+            }
+        } onCancel: {
+            waiting.cancel()
+        }
+        if let failure { throw failure }
+    }
+}
+
 /// A piece of work beside the server, such as the demo's tour.
 struct StoryService: Service {
     let body: @Sendable () async throws -> Void
