@@ -50,7 +50,7 @@ final class WriterSpace: Sendable {
 
     static let failure = Failure(
         .ledgerFull, "the disk that holds the ledger is full, so nothing new may begin",
-        remedy: "make room on the disk of the data directory; the server goes on by itself",
+        remedy: "make room on the disk of the data directory; a server that runs goes on by itself",
         next: .retry(afterMilliseconds: nil))
 
     enum Trouble: Error {
