@@ -58,13 +58,15 @@ let package = Package(
         target("KubernetesAPI", ["Shiplog", "Manifests", "CCurl", log]),
         // The tree over the log and its proofs: pure but for SHA-256 and signatures.
         target("TransparencyLog", ["Shiplog", crypto]),
+        // Encrypted files as `age` reads and writes them: pure but for ciphers and chance.
+        target("AgeFormat", ["Shiplog", crypto, .product(name: "CryptoExtras", package: "swift-crypto")]),
         .target(
             name: "Migrations", path: "migrations", exclude: ["README.md"],
             resources: [.embedInCode("0001_ledger.sql"), .embedInCode("0002_tree.sql")], swiftSettings: swiftSettings),
         target(
             "LedgerStore",
             [
-                "Shiplog", "TransparencyLog", "Migrations", "CZlib", crypto, log,
+                "Shiplog", "TransparencyLog", "AgeFormat", "Migrations", "CZlib", crypto, log,
                 .product(name: "GRDB", package: "GRDB.swift")
             ]),
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
@@ -88,8 +90,8 @@ let package = Package(
         .executableTarget(
             name: "ShiplogCommand",
             dependencies: [
-                "Shiplog", "TransparencyLog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling",
-                "HTTPAPI", "Sandbox", log,
+                "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+                "Reconciling", "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -109,6 +111,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         tests(of: "Shiplog", [], exclude: ["Cases"]),
         tests(of: "TransparencyLog", ["Shiplog", crypto]),
+        tests(of: "AgeFormat", ["Shiplog", crypto], exclude: ["Vectors"]),
         tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
@@ -124,7 +127,7 @@ let package = Package(
             of: "ShiplogCommand",
             ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests(
-            of: "LedgerStore", ["Shiplog", "ShiplogTesting", "TransparencyLog", "GitSource", crypto],
+            of: "LedgerStore", ["Shiplog", "ShiplogTesting", "TransparencyLog", "AgeFormat", "GitSource", crypto],
             exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]

@@ -83,7 +83,8 @@ enum Connections {
         case .SQLITE_CANTOPEN:
             return Failure(
                 .ledgerReadFailed, "\(act) failed: the ledger's file cannot be opened (\(words))",
-                remedy: "check who may read it; on a disk that cannot be written, copy the data directory to one that can",
+                remedy:
+                    "check who may read it; on a disk that cannot be written, copy the data directory to one that can",
                 next: .retry(afterMilliseconds: nil))
         default:
             return Failure(

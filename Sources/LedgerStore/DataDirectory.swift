@@ -32,7 +32,7 @@ public struct DataDirectory: Sendable, Hashable {
         }
     }
 
-    private static func normal(_ path: String) -> String {
+    static func normal(_ path: String) -> String {
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
         // Whole, for it goes to programs that run in folders of their own, and lasts longer than a working directory.

@@ -74,6 +74,21 @@ enum FileSystem {
         return bytes
     }
 
+    /// Reads a file of any size in pieces.
+    static func readAll(_ path: String, _ take: (ArraySlice<UInt8>) throws(Failure) -> Void) throws(Failure) {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw Failure(.dataUnusable, "the file \(path) cannot be read: \(lastError)") }
+        defer { _ = close(file) }
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            let count = buffer.withUnsafeMutableBytes { readBytes(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Failure(.dataUnusable, "the file \(path) cannot be read: \(lastError)") }
+            if count == 0 { return }
+            try take(buffer[..<count])
+        }
+    }
+
     /// Makes a new file that only its owner may read, durable with its name before this returns.
     static func create(_ path: String, _ bytes: [UInt8]) throws(Failure) {
         let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)

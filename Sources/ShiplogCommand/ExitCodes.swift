@@ -26,7 +26,7 @@ enum Ending: Int32, CaseIterable, Sendable {
         case .refused: "refused: a conflict, a precondition, a plan that cannot be carried out, nothing to go back to"
         case .timedOut: "the time to wait is over"
         case .failedOperation: "the operation ended without success, or the application is Degraded"
-        case .integrity: "the ledger fails its integrity check; never used for anything else"
+        case .integrity: "the ledger, or a backup of it, fails its integrity check; never used for anything else"
         case .unreachable: "the server cannot be reached"
         case .usage: "the command line is wrong"
         case .interrupted: "interrupted (SIGINT)"
@@ -61,8 +61,10 @@ extension Ending {
         case "http.unreachable", "http.timeout", "http.tls": .unreachable
         case "ledger.missing", "token.unknown": .notFound
         case "ledger.rolled-back", "ledger.forked": .integrity
+        case "age.damaged", "backup.damaged", "ledger.unsound": .integrity
         case "log.checkpoint-missing", "log.checkpoint-foreign", "log.no-fork": .refused
         case "data.in-use", "data.mode-mismatch", "server.address-in-use": .refused
+        case "backup.target-not-empty", "file.exists": .refused
         default: .trouble
         }
     }

@@ -14,11 +14,12 @@ struct LedgerCommand: ParsableCommand {
               shiplog ledger checkpoint > monday.checkpoint
               shiplog ledger verify --server https://shiplog.example.org --checkpoint monday.checkpoint
               shiplog ledger proof 48211
+              shiplog ledger backup -O shiplog.age --recipient age1…
             """,
         subcommands: [
             LedgerVerifyCommand.self, LedgerCheckpointCommand.self, LedgerProofCommand.self,
             LedgerConsistencyCommand.self, LedgerKeyCommand.self, LedgerConfirmCommand.self, LedgerEraseCommand.self,
-            LedgerStatsCommand.self
+            LedgerStatsCommand.self, LedgerBackupCommand.self, LedgerRestoreCommand.self
         ])
 }
 

@@ -11,7 +11,8 @@ struct HouseTests {
         "Manifests": ["Shiplog", "CYAML", "Crypto"],
         "KubernetesAPI": ["Shiplog", "Manifests", "CCurl"],
         "TransparencyLog": ["Shiplog", "Crypto"],
-        "LedgerStore": ["Shiplog", "TransparencyLog", "Migrations", "GRDB", "Crypto", "CZlib"],
+        "AgeFormat": ["Shiplog", "Crypto", "CryptoExtras"],
+        "LedgerStore": ["Shiplog", "TransparencyLog", "AgeFormat", "Migrations", "GRDB", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
         "HTTPAPI": [
             "Shiplog", "TransparencyLog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS",
@@ -20,8 +21,8 @@ struct HouseTests {
         ],
         "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
         "ShiplogCommand": [
-            "Shiplog", "TransparencyLog", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Reconciling",
-            "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+            "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+            "Reconciling", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]
