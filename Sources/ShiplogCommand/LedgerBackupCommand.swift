@@ -2,7 +2,9 @@ import AgeFormat
 import ArgumentParser
 import Foundation
 import LedgerStore
+import Manifests
 import Shiplog
+import TransparencyLog
 
 /// `shiplog ledger backup`.
 struct LedgerBackupCommand: ClientCommand {
