@@ -229,7 +229,7 @@ def test_the_table_of_exit_codes_is_in_the_help_and_in_the_documentation(shiplog
 
 
 def test_every_command_has_help_with_an_example(shiplog):
-    commands = [["history"], ["show"], ["ledger", "verify"], ["ledger", "stats"], ["completion"], ["version"]]
+    commands = [["history"], ["show"], *(["ledger", name] for name in ("verify", "stats", "backup", "restore")), ["completion"], ["version"]]
     commands += [["token", name] for name in ("create", "list", "revoke")]
     commands += [["app", name] for name in (
         "list", "get", "apply", "diff", "sync", "refresh", "history", "rollback", "unpin", "pin", "wait", "delete",

@@ -208,7 +208,7 @@ import TransparencyLog
         let seed =
             UInt64(ProcessInfo.processInfo.environment["SHIPLOG_DAMAGE_SEED"] ?? "")
             ?? UInt64.random(in: 0...UInt64.max)
-        let flips = Int(ProcessInfo.processInfo.environment["SHIPLOG_DAMAGE_FLIPS"] ?? "") ?? 2
+        let flips = Int(ProcessInfo.processInfo.environment["SHIPLOG_DAMAGE_FLIPS"] ?? "") ?? 3
         var generator = Seeded(seed)
         var (found, harmless) = (0, 0)
         // Some of each kind of page, for one table's hundredth page shows what its second does.
@@ -216,9 +216,14 @@ import TransparencyLog
         for (page, kind) in kinds.enumerated() where seen[kind, default: 0] < 3 {
             seen[kind, default: 0] += 1
             for flip in 0..<(page == 0 ? flips * 10 : flips) {
-                // The first bytes of a page say what it is; the rest holds its content.
+                // A byte of the page's head, then bytes that hold something, and now and then one that does not.
+                let content = (0..<4096).filter { original.file[page * 4096 + $0] != 0 }
                 let within =
-                    flip == 0 ? Int.random(in: 0..<112, using: &generator) : Int.random(in: 0..<4096, using: &generator)
+                    switch flip % 4 {
+                    case 0: Int.random(in: 0..<112, using: &generator)
+                    case 3: Int.random(in: 0..<4096, using: &generator)
+                    default: content.randomElement(using: &generator) ?? 0
+                    }
                 var bytes = original.file
                 bytes[page * 4096 + within] ^= UInt8.random(in: 1...255, using: &generator)
                 let copy = try original.copy("flip", file: bytes)

@@ -49,6 +49,7 @@ struct ConfigurationReaderTests {
             webhooks: {gitlab: {secretFile: /gl}, github: {secretEnv: GH}, maxBodyBytes: 2048}
             logging: {level: debug, format: json}
             metrics: {enabled: false}
+            ledger: {replicated: true}
             """)
         var expected = ServerConfiguration()
         expected.listen = "[::]:9000"
@@ -57,6 +58,7 @@ struct ConfigurationReaderTests {
         #expect(configuration.tls?.key == "/k.pem")
         expected.tls = configuration.tls
         expected.data = "/var/lib/shiplog"
+        expected.ledger.replicated = true
         expected.web = "/srv/web"
         expected.baseURL = "https://shiplog.example.com"
         expected.allowedHosts = ["shiplog.internal"]
