@@ -9,7 +9,8 @@ struct Journal: ~Copyable {
     private let path: String
     private var descriptor: Int32
     private var size = 0
-    /// The size right after the file was last made anew.
+    /// The size right after the file was last made anew; 0 when this process has not: however often a server is started,
+    /// its file does not outgrow what is in it.
     private var baseSize = 0
 
     /// Grown past this and four times its base, the file is made anew.
@@ -49,7 +50,6 @@ struct Journal: ~Copyable {
         if end < bytes.count { _ = ftruncate(descriptor, off_t(end)) }
         lseek(descriptor, 0, SEEK_END)
         size = end
-        baseSize = end
         state.finishRestoring()
     }
 

@@ -201,7 +201,7 @@ def check_attempts(server):
     assert not server.rows(
         """SELECT attempt.sequence FROM attempt
            LEFT JOIN revision ON revision.sequence = attempt.closed_by AND revision.attempt = attempt.sequence
-           WHERE revision.sequence IS NULL"""), "an attempt was not ended by the revision that says so"
+           WHERE attempt.closed_by IS NOT NULL AND revision.sequence IS NULL"""), "an attempt was not ended by the revision that says so"
     started = server.rows("SELECT count(*) FROM event WHERE kind = 'attempt.started'")
     assert started == server.rows("SELECT count(*) FROM attempt")
 

@@ -244,4 +244,28 @@ import Testing
             resource: GroupResource(group: "", plural: "configmaps"), namespace: "default", name: "settings")
         #expect(restored.object(key) == cluster.state.object(key))
     }
+
+    @Test("the journal does not outgrow what is in it, however often the server is started")
+    func compactionOverRestarts() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("journal-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var cluster = TestCluster()
+        _ = cluster.state.takeChanges()
+        let text = String(repeating: "x", count: 100_000)
+        for start in 0..<5 {
+            var restored = ClusterState(seed: 1)
+            var journal = try Journal(path: path, into: &restored)
+            for index in 0..<60 {
+                let body = configMap(["a": text + "\(start)-\(index)"])
+                if start == 0, index == 0 {
+                    _ = try cluster.send("POST", configMaps, body)
+                } else {
+                    _ = try cluster.send("PUT", configMaps + "/settings", body)
+                }
+                try journal.append(cluster.state.takeChanges(), cluster.state)
+            }
+        }
+        let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+        #expect(size < 9 << 20)
+    }
 }
