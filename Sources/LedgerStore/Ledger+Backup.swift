@@ -64,10 +64,10 @@ extension Ledger {
             // After the snapshot has begun: a key that is made later is needed by nothing in it.
             let (schema, uid, mode, head) = try await snapshot.read { db in
                 let schema = try Schema.check(db)
-                guard let row = try Row.fetchOne(db, sql: "SELECT uid, mode FROM ledger"), let uid = row[0] as String?,
-                    let mode = Mode(rawValue: row[1])
+                guard let row = try Row.fetchOne(db, sql: "SELECT uid, mode FROM ledger"),
+                    let mode = Mode(rawValue: try row.held(1))
                 else { throw Failure.corrupt("ledger.sqlite has no identity") }
-                return (schema, uid, mode, try Self.treeHead(db))
+                return (schema, try row.held(0) as String, mode, try Self.treeHead(db))
             }
             let files = try smallFiles(directory, mode)
             try await snapshot.read { db in
@@ -101,7 +101,9 @@ extension Ledger {
         var range = MerkleRange()
         let cursor = try Row.fetchCursor(db, sql: "SELECT hash FROM leaf ORDER BY sequence")
         while let row = try cursor.next() {
-            guard let hash = MerkleHash(bytes: row[0] as Data) else { throw Failure.corrupt("a leaf's hash is none") }
+            guard let hash = MerkleHash(bytes: try row.held(0) as Data) else {
+                throw Failure.corrupt("a leaf's hash is none")
+            }
             range.append(hash)
         }
         return range.head ?? TreeHead(size: 0, root: .empty)
@@ -180,7 +182,8 @@ extension Ledger {
                 options: Options(reserveBytes: 0))
             await ledger.close()
         }
-        let report = try await verify(directory, extending: backup.treeHead, progress: progress)
+        let report = try await verify(
+            directory, kept: [KeptHead(backup.treeHead, name: "the backup's manifest")], progress: progress)
         guard report.isSound, report.treeHead == backup.treeHead else {
             throw Failure(
                 "ledger.unsound", "the ledger in the backup is not sound: \(report)",

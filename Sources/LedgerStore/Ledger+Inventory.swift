@@ -29,12 +29,14 @@ extension Ledger {
                     WHERE application = ? ORDER BY api_group, kind, namespace, name
                     """)
             return try Row.fetchAll(statement, arguments: [uid.value]).map { row in
-                guard let first = SequenceNumber(row["first"] as Int64), let last = SequenceNumber(row["last"] as Int64)
+                guard let first = SequenceNumber(try row.held("first") as Int64),
+                    let last = SequenceNumber(try row.held("last") as Int64)
                 else { throw Failure.corrupt("an inventory names no sequence") }
                 return InventoryItem(
                     key: ResourceKey(
-                        group: row["api_group"], kind: row["kind"], namespace: row["namespace"], name: row["name"]),
-                    apiVersion: row["api_version"], first: first, last: last)
+                        group: try row.held("api_group"), kind: try row.held("kind"),
+                        namespace: try row.held("namespace"), name: try row.held("name")),
+                    apiVersion: try row.held("api_version"), first: first, last: last)
             }
         }
     }

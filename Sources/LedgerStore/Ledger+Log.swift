@@ -121,7 +121,7 @@ extension Reading {
             }
         }
         while let row = try cursor.next() {
-            try fill(to: row[0])
+            try fill(to: try row.held(0))
             let isWhole = try row.withUnsafeData(atIndex: 1) { EntryBundle.append($0 ?? Data(), to: &bundle) }
             guard isWhole else { throw Failure.corrupt("#\(next) is longer than an entry may be") }
             next += 1

@@ -134,7 +134,7 @@ extension Ledger {
         )
         var good: [StoredRevision] = []
         while good.count < limit, let row = try candidates.next() {
-            let sequence: Int64 = row["sequence"]
+            let sequence: Int64 = try row.held("sequence")
             let healthy = try Int.fetchOne(
                 db.cachedStatement(sql: LedgerSQL.becameHealthy),
                 arguments: ["application": uid.value, "sequence": sequence])
@@ -155,7 +155,7 @@ extension Ledger {
             if let value = item(try Reading.record(db, row)) { items.append(value) }
         }
         let isMore = rows.count > statement.limit
-        let last = rows.prefix(statement.limit).last.map { $0["sequence"] as Int64 }
+        let last = try rows.prefix(statement.limit).last.map { try $0.held("sequence") as Int64 }
         return Page(items: items, next: isMore ? last.flatMap { SequenceNumber($0) } : nil, asOf: asOf)
     }
 
@@ -190,8 +190,8 @@ extension Ledger {
                 low = middle
                 continue
             }
-            let recordedAt: Int64 = row["recorded_at"]
-            let sequence: Int64 = row["sequence"]
+            let recordedAt: Int64 = try row.held("recorded_at")
+            let sequence: Int64 = try row.held("sequence")
             if recordedAt <= limit { low = middle } else { high = sequence - 1 }
         }
         return low

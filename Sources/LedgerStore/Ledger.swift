@@ -219,9 +219,9 @@ private struct Opening: Sendable {
             }
         }
         guard let row = try Row.fetchOne(db, sql: "SELECT uid, mode FROM ledger"),
-            let mode = Ledger.Mode(rawValue: row["mode"])
+            let mode = Ledger.Mode(rawValue: try row.held("mode"))
         else { throw Failure.corrupt("ledger.sqlite has no identity") }
-        uid = row["uid"]
+        uid = try row.held("uid")
         self.mode = mode
         if let keys {
             for (check, purpose) in [(keys.masterCheck, "master"), (keys.redactionCheck, "redaction")] {

@@ -8,7 +8,7 @@ enum Reading {
 
     /// A row's sequence and entry, with the bodies the entry names.
     static func record(_ db: Database, _ row: Row) throws -> LedgerRecord {
-        let sequence: Int64 = row[0]
+        let sequence: Int64 = try row.held(0)
         let entry = try row.withUnsafeData(atIndex: 1) { Array($0 ?? Data()) }
         return try EntryDecoder.record(RawRecord(entry: entry, bodies: try bodies(db, sequence)))
     }
@@ -18,12 +18,12 @@ enum Reading {
         let cursor = try Row.fetchCursor(statement, arguments: [sequence])
         var bodies: [String: [UInt8]?] = [:]
         while let row = try cursor.next() {
-            let content: Data? = row[2]
+            let (name, encoding, content): (String, Int64, Data?) = (try row.held(0), try row.held(1), try row.held(2))
             // updateValue: assigning nil would take the name away instead of keeping it with nothing.
             try bodies.updateValue(
                 content.map { (data) throws(Failure) in
-                    try StoredBytes.unpack(Array(data), encoding: row[1], limit: StoredBytes.limit)
-                }, forKey: row[0])
+                    try StoredBytes.unpack(Array(data), encoding: encoding, limit: StoredBytes.limit)
+                }, forKey: name)
         }
         return bodies
     }
@@ -87,9 +87,9 @@ enum Reading {
         guard let row = try Row.fetchOne(statement, arguments: [Data(digest.bytes)]) else {
             throw Failure.corrupt("the stored manifest \(digest.short) is missing")
         }
-        let content: Data = row[2]
-        let bytes = try StoredBytes.unpack(Array(content), encoding: row[0], limit: StoredBytes.limit)
-        guard bytes.count == row[1], Hashing.sha256(bytes) == digest.bytes else {
+        let (encoding, size, content): (Int64, Int, Data) = (try row.held(0), try row.held(1), try row.held(2))
+        let bytes = try StoredBytes.unpack(Array(content), encoding: encoding, limit: StoredBytes.limit)
+        guard bytes.count == size, Hashing.sha256(bytes) == digest.bytes else {
             throw Failure.corrupt("the stored manifest \(digest.short) is not what its digest says")
         }
         return bytes
@@ -101,7 +101,9 @@ enum Reading {
             sql: LedgerSQL.sealed)
         var values: [String: [UInt8]] = [:]
         for row in try Row.fetchAll(statement, arguments: [Data(owner)]) {
-            let (path, wrapped, ciphertext): (String, Data, Data) = (row[0], row[1], row[2])
+            let (path, wrapped, ciphertext): (String, Data, Data) = (
+                try row.held(0), try row.held(1), try row.held(2)
+            )
             values[path] = try sealer.open(
                 wrapped: Array(wrapped), ciphertext: Array(ciphertext), owner: owner, path: path)
         }
@@ -113,23 +115,24 @@ enum Reading {
     static let applicationColumns = "uid, specification, created_by, changed_by, deleted_by, pin, cluster"
 
     static func application(_ db: Database, _ row: Row, _ keys: LedgerKeys?) throws -> RegisteredApplication {
-        let specification: String = row["specification"]
+        let specification: String = try row.held("specification")
         var secrets: [String: [UInt8]] = [:]
         if let keys {
             secrets = try sealed(db, owner: Hashing.sha256(Array(specification.utf8)), Sealer(keys))
         }
-        guard let uid = ApplicationUID(row["uid"] as String), let changedBy = SequenceNumber(row["changed_by"] as Int64)
+        guard let uid = ApplicationUID(try row.held("uid") as String),
+            let changedBy = SequenceNumber(try row.held("changed_by") as Int64)
         else { throw Failure.corrupt("a registered application has no proper uid") }
-        let created: Int64 = row["created_by"]
+        let created: Int64 = try row.held("created_by")
         let createdAt = try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT recorded_at FROM event WHERE sequence = ?"), arguments: [created])
-        let pin: String? = row["pin"]
+        let pin: String? = try row.held("pin")
         return RegisteredApplication(
             uid: uid, application: try ApplicationFormat.application(specification, secrets: secrets),
             createdAt: Timestamp(milliseconds: createdAt ?? 0), changedBy: changedBy,
             pin: try pin.map { (text) throws(Failure) in
                 try EntryFields.readPin(try EntryDecoder.parse(Array(text.utf8)))
             },
-            clusterUID: row["cluster"])
+            clusterUID: try row.held("cluster"))
     }
 }

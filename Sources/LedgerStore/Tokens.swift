@@ -132,7 +132,7 @@ extension Ledger {
             let statement = try db.cachedStatement(
                 sql: "SELECT id, hash, created_by, revoked_by FROM token WHERE id = ? AND revoked_by IS NULL")
             guard let row = try Row.fetchOne(statement, arguments: [id]),
-                TokenText.isEqual(Array(row["hash"] as Data), hash)
+                TokenText.isEqual(Array(try row.held("hash") as Data), hash)
             else { return nil }
             let token = try Self.token(db, row)
             if let end = token.expiresAt, end <= now { return nil }
@@ -166,9 +166,9 @@ extension Ledger {
 
     /// Everything but the hash is read from the event that made it: a row changed by hand changes nothing.
     private static func token(_ db: Database, _ row: Row) throws -> Token {
-        guard let event = try Reading.event(db, at: row["created_by"]), event.value.kind == .tokenCreated,
-            event.value.facts["hash"]?.string == Array(row["hash"] as Data).hex,
-            event.value.facts["id"]?.string == row["id"]
+        let (id, hash): (String, Data) = (try row.held("id"), try row.held("hash"))
+        guard let event = try Reading.event(db, at: try row.held("created_by")), event.value.kind == .tokenCreated,
+            event.value.facts["hash"]?.string == Array(hash).hex, event.value.facts["id"]?.string == id
         else { throw Failure.corrupt("a token is not the one that its event names") }
         let facts = Fields(event.value.facts, "token")
         let draft = Token.Draft(
@@ -177,7 +177,7 @@ extension Ledger {
             applications: (facts.json["applications"]?.array ?? []).compactMap(\.string),
             expiresAt: try facts.optionalInteger("expiresAt").map { Timestamp(milliseconds: $0) })
         return Token(
-            id: row["id"], draft: draft, createdAt: event.recordedAt, createdBy: event.sequence,
-            revokedBy: (row["revoked_by"] as Int64?).flatMap { SequenceNumber($0) })
+            id: id, draft: draft, createdAt: event.recordedAt, createdBy: event.sequence,
+            revokedBy: (try row.held("revoked_by") as Int64?).flatMap { SequenceNumber($0) })
     }
 }

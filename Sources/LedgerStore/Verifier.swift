@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 public import Shiplog
-public import TransparencyLog
+import TransparencyLog
 
 extension Ledger {
     /// Checks everything a ledger holds, in one pass on two cores, beside a running server or without one: every row's
@@ -132,14 +132,14 @@ struct Verifier: Sendable {
         let cursor = try String.fetchCursor(db, sql: isFull ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)")
         while let line = try cursor.next(), line != "ok" { findings.add(nil, "SQLite finds damage: \(line)") }
         if let row = try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") {
-            findings.add(nil, "a row of the table \(row[0] as String? ?? "?") refers to one that is not there")
+            findings.add(nil, "a row of the table \((try? row.held(0)) ?? "?") refers to one that is not there")
         }
         let unlogged = """
             SELECT fold.first, fold.event FROM fold LEFT JOIN event ON event.sequence = fold.event
             WHERE event.kind IS NOT 'ledger.folded' ORDER BY fold.first
             """
         for row in try Row.fetchAll(db, sql: unlogged) {
-            let (first, event): (Int64, Int64) = (row[0], row[1])
+            let (first, event): (Int64, Int64) = (try row.held(0), try row.held(1))
             findings.add(first, "a fold covers it by #\(event), which is no act of retention")
         }
         progress(VerificationProgress(phase: .structure, done: 1, total: 1))
@@ -188,7 +188,7 @@ struct Verifier: Sendable {
             db, sql: "SELECT level, position, hash FROM subtree ORDER BY level, position")
         var next = 0
         while let row = try cursor.next() {
-            let (level, position): (Int, Int64) = (row[0], row[1])
+            let (level, position): (Int, Int64) = (try row.held(0), try row.held(1))
             let hash = try row.withUnsafeData(atIndex: 2) { $0.flatMap { MerkleHash(bytes: $0) } }
             guard expected.indices.contains(next),
                 expected[next] == TileHash(level: level, position: position, hash: hash)
@@ -209,8 +209,9 @@ struct Verifier: Sendable {
         let statement = try db.cachedStatement(sql: "SELECT application, same_as FROM revision WHERE sequence = ?")
         for (sequence, row) in repeated {
             let named = try Row.fetchOne(statement, arguments: [sequence])
-            let application: String? = named?["application"]
-            guard application == row.application, (named?["same_as"] as Int64?) == nil else {
+            let application: String? = try named?.held(0)
+            let sameAs: Int64? = try named?.held(1)
+            guard application == row.application, sameAs == nil else {
                 findings.add(
                     row.by, "repeats #\(sequence), which is no revision of its application that can be repeated")
                 continue

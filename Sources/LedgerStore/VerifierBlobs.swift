@@ -14,10 +14,12 @@ extension Verifier {
                 try Task.checkCancellation()
                 progress(VerificationProgress(phase: .blobs, done: done, total: total))
             }
-            let (digest, kind, content): (Data, String, Data) = (row[0], row[1], row[4])
+            let (digest, kind, encoding, size, content): (Data, String, Int64, Int, Data) = (
+                try row.held(0), try row.held(1), try row.held(2), try row.held(3), try row.held(4)
+            )
             let name = "the stored \(kind == "set" ? "set of manifests" : "manifest") \(Array(digest).hex.prefix(12))"
-            guard let bytes = try? StoredBytes.unpack(Array(content), encoding: row[2], limit: StoredBytes.limit),
-                bytes.count == row[3], Hashing.sha256(bytes) == Array(digest)
+            guard let bytes = try? StoredBytes.unpack(Array(content), encoding: encoding, limit: StoredBytes.limit),
+                bytes.count == size, Hashing.sha256(bytes) == Array(digest)
             else {
                 findings.add(nil, "\(name) is not what its digest says")
                 continue
@@ -65,9 +67,11 @@ extension Verifier {
         let statement = try db.cachedStatement(sql: "SELECT path, wrapped, ciphertext FROM sealed WHERE owner = ?")
         var missing = Set(paths)
         for row in try Row.fetchAll(statement, arguments: [Data(owner)]) {
-            let path: String = row[0]
+            let (path, wrapped, ciphertext): (String, Data?, Data?) = (
+                try row.held(0), try row.held(1), try row.held(2)
+            )
             missing.remove(path)
-            guard let keys, let wrapped: Data = row[1], let ciphertext: Data = row[2] else { continue }
+            guard let keys, let wrapped, let ciphertext else { continue }
             let opened = try? Sealer(keys).open(
                 wrapped: Array(wrapped), ciphertext: Array(ciphertext), owner: owner, path: path)
             guard let opened, try isNamed(path, EntryDecoder.parse(opened)) else {

@@ -42,7 +42,7 @@ extension Verifier {
                 progress(VerificationProgress(phase: .log, done: findings.rows, total: total))
             }
             let hash =
-                try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?[1] as Data?
+                try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?.held(1) as Data?
             if hash == nil {
                 // However wide the gap is, it is one finding.
                 let there = try walk.nearest(from: sequence) ?? range.upperBound + 1
@@ -202,7 +202,7 @@ private struct Folds {
             WHERE event.kind = 'ledger.folded' ORDER BY first
             """
         ranges = try Row.fetchAll(db, sql: logged).compactMap { row in
-            let (first, last): (Int64, Int64) = (row[0], row[1])
+            let (first, last): (Int64, Int64) = (try row.held(0), try row.held(1))
             return first <= last ? first...last : nil
         }
     }
@@ -237,7 +237,7 @@ struct LogWalk {
                 current = try rows.next()
                 isGiven = false
             }
-            return current.map { $0[0] }
+            return try current?.held(0)
         }
 
         /// The next row if it is of that sequence, valid until the next call. Rows in front of it, which nobody asked
@@ -283,9 +283,11 @@ struct LogWalk {
     mutating func bodies(at sequence: Int64) throws -> [Body] {
         var bodies: [Body] = []
         while let row = try body.row(at: sequence, { _ in }) {
-            let (salt, content): (Data?, Data?) = (row[2], row[4])
+            let (salt, content): (Data?, Data?) = (try row.held(2), try row.held(4))
             bodies.append(
-                Body(name: row[1], salt: salt.map { Array($0) }, encoding: row[3], content: content.map { Array($0) }))
+                Body(
+                    name: try row.held(1), salt: salt.map { Array($0) }, encoding: try row.held(3),
+                    content: content.map { Array($0) }))
         }
         return bodies
     }

@@ -166,23 +166,29 @@ extension Verifier {
     private func compareApplications(_ db: Database, _ fold: LogFold) throws {
         var remaining = fold.applications
         for row in try Row.fetchAll(db, sql: "SELECT * FROM application ORDER BY uid") {
-            let uid: String = row["uid"]
+            let uid: String = try row.held("uid")
             guard let state = remaining.removeValue(forKey: uid) else {
                 report(nil, "the application \(uid) is registered, and no event says so")
                 continue
             }
-            let specification: String = row["specification"]
+            let specification: String = try row.held("specification")
             let digest = Hashing.sha256(Array(specification.utf8))
+            let (name, project): (String, String) = (try row.held("name"), try row.held("project"))
+            let (createdBy, changedBy): (Int64, Int64) = (try row.held("created_by"), try row.held("changed_by"))
+            let deletedBy: Int64? = try row.held("deleted_by")
             let isSame =
-                row["name"] == state.name && row["project"] == state.project && row["created_by"] == state.createdBy
-                && row["changed_by"] == state.changedBy && row["deleted_by"] as Int64? == state.deletedBy
+                name == state.name && project == state.project && createdBy == state.createdBy
+                && changedBy == state.changedBy && deletedBy == state.deletedBy
             if !isSame || "sha256:" + digest.hex != state.specification {
                 report(state.changedBy, "the application \(state.name) is registered otherwise than its events say")
             }
-            if row["pin"] as String? != state.pin || row["pinned_by"] as Int64? != state.pinnedBy {
+            let (pin, pinnedBy, cluster): (String?, Int64?, String?) = (
+                try row.held("pin"), try row.held("pinned_by"), try row.held("cluster")
+            )
+            if pin != state.pin || pinnedBy != state.pinnedBy {
                 report(state.pinnedBy, "the pin of \(state.name) is not the one that the log set")
             }
-            if row["cluster"] as String? != state.cluster {
+            if cluster != state.cluster {
                 report(nil, "the cluster accepted for \(state.name) is not the one that the log names")
             }
             if state.isInventoryKnown {
@@ -198,9 +204,13 @@ extension Verifier {
         var remaining = state.inventory
         for row in try Row.fetchAll(db, sql: "SELECT * FROM inventory WHERE application = ?", arguments: [uid]) {
             let key = ResourceKey(
-                group: row["api_group"], kind: row["kind"], namespace: row["namespace"], name: row["name"])
-            guard let item = remaining.removeValue(forKey: key), row["api_version"] == item.apiVersion,
-                row["first"] == item.first, row["last"] == item.last
+                group: try row.held("api_group"), kind: try row.held("kind"), namespace: try row.held("namespace"),
+                name: try row.held("name"))
+            let (version, first, last): (String, Int64, Int64) = (
+                try row.held("api_version"), try row.held("first"), try row.held("last")
+            )
+            guard let item = remaining.removeValue(forKey: key), version == item.apiVersion, first == item.first,
+                last == item.last
             else {
                 report(nil, "the inventory of \(state.name) has \(key) otherwise than the log says")
                 continue
@@ -212,11 +222,12 @@ extension Verifier {
     private func compareTokens(_ db: Database, _ fold: LogFold) throws {
         var remaining = fold.tokens
         for row in try Row.fetchAll(db, sql: "SELECT id, hash, created_by, revoked_by FROM token ORDER BY id") {
-            let id: String = row["id"]
-            guard let token = remaining.removeValue(forKey: id), Array(row["hash"] as Data).hex == token.hash,
-                row["created_by"] == token.createdBy, row["revoked_by"] as Int64? == token.revokedBy
+            let (id, hash): (String, Data) = (try row.held("id"), try row.held("hash"))
+            let (createdBy, revokedBy): (Int64, Int64?) = (try row.held("created_by"), try row.held("revoked_by"))
+            guard let token = remaining.removeValue(forKey: id), Array(hash).hex == token.hash,
+                createdBy == token.createdBy, revokedBy == token.revokedBy
             else {
-                report(row["created_by"], "the token \(id) is not the one that the log made")
+                report(createdBy, "the token \(id) is not the one that the log made")
                 continue
             }
         }

@@ -135,13 +135,17 @@ def test_a_restored_directory_serves_what_the_first_one_did(place, server, backu
     assert shiplog("ledger", "verify", "--data", data, "--extends", answer["treeHead"]).stdout
     # The first one goes on from there.
     server.verify("--extends", answer["treeHead"])
-    another = Server(data, log=place / "another.log")
+    # The last checkpoint is gone with the first machine, so that nobody can tell what is lost: a person has to take it.
+    refused = shiplog("serve", "--sandbox", "--data", data, "--listen", "127.0.0.1:0", code=5).stderr
+    assert "[log.checkpoint-missing]" in refused
+    another = Server(data, "--accept-fork", "the first machine is gone", log=place / "another.log")
     try:
         another.start()
         kept = {number: leaf for number, leaf in server.leaves().items() if number <= answer["rows"]}
         assert another.leaves().items() >= kept.items()
         # With its token, for that is restored too; the values of its Secrets can be read, for the keys are.
         first = another.rows("SELECT min(sequence) FROM revision WHERE kind = 'sync'")[0][0]
+        shiplog("ledger", "confirm", SHIPLOG_SERVER=another.url, SHIPLOG_TOKEN_FILE=str(data / "tokens" / "admin"))
         # The embedded cluster is not in a backup: this is another one, and a person has to say that it is right.
         another.ask("POST", "/applications/app/accept-cluster", {})
         operation = another.operate("app", "rollback", to={"sequence": first}, reason="restored")

@@ -122,6 +122,7 @@ def test_a_replica_restores_to_a_beginning_of_the_log_and_what_is_missing_is_you
     # The server checkpoints nothing itself; what is in the file is Litestream's doing.
     assert (server.data / "ledger.sqlite").stat().st_size > 100_000
     # Quiet: nothing is missing, and the replica serves where the first machine is gone.
+    server.stop()
     wanted = server.leaves()
     final = path / "final"
 
@@ -131,9 +132,8 @@ def test_a_replica_restores_to_a_beginning_of_the_log_and_what_is_missing_is_you
         return Server(final).leaves().items() >= wanted.items()
 
     until(caught_up, "the replica does not catch up", 60)
-    server.stop()
     litestream.kill()
-    for folder in ("keys", "tokens"):
+    for folder in ("keys", "tokens", "checkpoints"):
         shutil.copytree(server.data / folder, final / folder)
     final.chmod(0o700)
     another = Server(final, log=path / "another.log")

@@ -134,7 +134,7 @@ import TransparencyLog
             #expect(mode == 0o600)
         }
         // The original does not begin with the copy's end, and the copy with the original's beginning.
-        #expect(try await Ledger.verify(test.directory, extending: backup.treeHead).isSound)
+        #expect(try await Ledger.verify(test.directory, kept: [KeptHead(backup.treeHead, name: "the backup")]).isSound)
     }
 
     @Test("a backup that was cut short or changed anywhere is refused, and nothing of it is left") func damaged()
