@@ -69,11 +69,15 @@ let package = Package(
                 "Shiplog", "TransparencyLog", "AgeFormat", "Migrations", "CZlib", crypto, log,
                 .product(name: "GRDB", package: "GRDB.swift")
             ]),
+        // What an auditor is handed, and how it is checked without a ledger.
+        .target(
+            name: "Evidence", dependencies: ["Shiplog", "TransparencyLog", "LedgerStore", "CZlib", crypto],
+            resources: [.embedInCode("verify.py")], swiftSettings: swiftSettings),
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
         target(
             "HTTPAPI",
             [
-                "Shiplog", "TransparencyLog", "LedgerStore", "Reconciling", crypto, log, hummingbird,
+                "Shiplog", "TransparencyLog", "LedgerStore", "Evidence", "Reconciling", crypto, log, hummingbird,
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -90,7 +94,7 @@ let package = Package(
         .executableTarget(
             name: "ShiplogCommand",
             dependencies: [
-                "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+                "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Evidence",
                 "Reconciling", "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -101,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmark",
             dependencies: [
-                "Shiplog", "GitSource", "Manifests", "LedgerStore", "Reconciling", "ShiplogTesting", log,
+                "Shiplog", "GitSource", "Manifests", "LedgerStore", "Evidence", "Reconciling", "ShiplogTesting", log,
                 .product(name: "GRDBSQLite", package: "GRDB.swift")
             ], path: "Benchmarks/Sources", swiftSettings: swiftSettings),
 
@@ -128,6 +132,9 @@ let package = Package(
             ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests(
             of: "LedgerStore", ["Shiplog", "ShiplogTesting", "TransparencyLog", "AgeFormat", "GitSource", crypto],
+            exclude: ["Golden"]),
+        tests(
+            of: "Evidence", ["Shiplog", "ShiplogTesting", "TransparencyLog", "LedgerStore", "GitSource"],
             exclude: ["Golden"]),
         tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
     ]

@@ -13,15 +13,16 @@ struct HouseTests {
         "TransparencyLog": ["Shiplog", "Crypto"],
         "AgeFormat": ["Shiplog", "Crypto", "CryptoExtras"],
         "LedgerStore": ["Shiplog", "TransparencyLog", "AgeFormat", "Migrations", "GRDB", "Crypto", "CZlib"],
+        "Evidence": ["Shiplog", "TransparencyLog", "LedgerStore", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
         "HTTPAPI": [
-            "Shiplog", "TransparencyLog", "LedgerStore", "Reconciling", "Crypto", "Hummingbird", "HummingbirdTLS",
-            "HummingbirdCore",
+            "Shiplog", "TransparencyLog", "LedgerStore", "Evidence", "Reconciling", "Crypto", "Hummingbird",
+            "HummingbirdTLS", "HummingbirdCore",
             "HTTPTypes", "NIOCore", "NIOSSL", "NIOCertificateReloading", "NIOPosix", "ServiceLifecycle"
         ],
         "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
         "ShiplogCommand": [
-            "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+            "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Evidence",
             "Reconciling", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
