@@ -105,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "Benchmark",
             dependencies: [
-                "Shiplog", "GitSource", "Manifests", "LedgerStore", "Evidence", "Reconciling", "ShiplogTesting", log,
+                "Shiplog", "TransparencyLog", "GitSource", "Manifests", "LedgerStore", "Evidence", "Reconciling",
+                "ShiplogTesting", log,
                 .product(name: "GRDBSQLite", package: "GRDB.swift")
             ], path: "Benchmarks/Sources", swiftSettings: swiftSettings),
 

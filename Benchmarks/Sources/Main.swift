@@ -12,9 +12,11 @@ enum Main {
             try await HistoryBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "state":
             try await StateBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
+        case "export":
+            try await ExportBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "poll": try await PollBenchmark.run()
         default:
-            print("usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | poll")
+            print("usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | export ROWS… | poll")
             exit(64)
         }
     }

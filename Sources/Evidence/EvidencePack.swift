@@ -120,7 +120,8 @@ public struct EvidencePack: Sendable {
                     guard !selection.matches.contains(sequence) else { throw Matches.gone(sequence) }
                     gone.insert(sequence)
                     let leaf = try await ledger.leaves(sequence...sequence)
-                    lines += JSON.members(["leaf": leaf.first.map { .string($0.base64) }, "sequence": .integer(sequence)])
+                    lines +=
+                        JSON.members(["leaf": leaf.first.map { .string($0.base64) }, "sequence": .integer(sequence)])
                         .canonicalBytes
                 }
                 lines.append(0x0A)

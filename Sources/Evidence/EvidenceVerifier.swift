@@ -66,7 +66,9 @@ public struct EvidenceVerifier {
         try checkKept(proof, question.range, checkpoint.head, &report)
         var walk = PackWalk(
             question, proof,
-            kept: kept.filter { $0.head.size >= question.range.lowerBound - 1 && $0.head.size <= question.range.upperBound })
+            kept: kept.filter {
+                $0.head.size >= question.range.lowerBound - 1 && $0.head.size <= question.range.upperBound
+            })
         let readers = (
             entries: try reader("entries.jsonl"), leaves: try reader("leaves.bin"), table: try reader("entries.csv"),
             bodies: try reader("bodies.jsonl")
@@ -148,7 +150,8 @@ public struct EvidenceVerifier {
             throw Self.wrong("keys.json does not list the log's keys")
         }
         if trusted.isEmpty {
-            for text in epochs.filter({ $0["origin"]?.string == checkpoint.origin }).flatMap({ $0["keys"]?.array ?? [] }) {
+            for text in epochs.filter({ $0["origin"]?.string == checkpoint.origin }).flatMap({ $0["keys"]?.array ?? [] }
+            ) {
                 trusted.append(try NoteVerifier(text.string ?? ""))
             }
             report.notes.append(

@@ -85,7 +85,8 @@ struct Matches {
         while let page = page(from: next) {
             let entries = try await ledger.entries(page)
             let leaves = try await ledger.leaves(page)
-            for (sequence, (bytes, leaf)) in zip(page, zip(entries, leaves)) where selection.matches.contains(sequence) {
+            for (sequence, (bytes, leaf)) in zip(page, zip(entries, leaves)) where selection.matches.contains(sequence)
+            {
                 guard let bytes else { throw Self.gone(sequence) }
                 try await body(
                     ExportedEntry(

@@ -90,7 +90,8 @@ struct PackProof {
             guard let size = item["size"]?.integer, let hashes = Self.hashes(item["proof"]) else {
                 throw EvidenceVerifier.wrong("a proof of consistency in proofs.json is no list of hashes")
             }
-            guard let root = Self.hash(item["root"]), MerkleProof.extends(head, TreeHead(size: size, root: root), hashes)
+            guard let root = Self.hash(item["root"]),
+                MerkleProof.extends(head, TreeHead(size: size, root: root), hashes)
             else { throw EvidenceVerifier.wrong("the proof of consistency from \(size) entries does not hold") }
             consistency[size] = hashes
         }

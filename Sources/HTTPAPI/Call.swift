@@ -25,6 +25,7 @@ struct Parts: Sendable {
     let closing: Closing
     let startedAt: Timestamp
     let verifying = OneAtATime()
+    let exports = ExportPlaces(limit: 2)
     let now: @Sendable () -> Timestamp
     let logger: Logger
 }

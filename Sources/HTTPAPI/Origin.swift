@@ -56,6 +56,9 @@ extension HTTPField.Name {
     static let openerPolicy = names("Cross-Origin-Opener-Policy")
     static let resourcePolicy = names("Cross-Origin-Resource-Policy")
     static let accelBuffering = names("X-Accel-Buffering")
+    static let exportMatches = names("Shiplog-Matches")
+    static let exportLast = names("Shiplog-Last")
+    static let exportCheckpoint = names("Shiplog-Checkpoint")
 
     /// These are constants and tokens by RFC 9110, so the fallback is never used.
     private static func names(_ text: String) -> HTTPField.Name { HTTPField.Name(text) ?? .server }

@@ -121,6 +121,7 @@ struct Problem: Error {
         "ledger.value-unknown": .notFound, "log.tile-unknown": .notFound, "log.entries-gone": .gone,
         "log.proof-impossible": .badRequest,
         "log.confirmed": .conflict, "log.rotation-open": .conflict, "log.unconfirmed": .conflict,
+        "evidence.range-empty": .unprocessableContent, "evidence.cancelled": .serviceUnavailable,
         "ledger.entry-too-large": .unprocessableContent, "ledger.manifests-missing": .notFound
     ]
 }

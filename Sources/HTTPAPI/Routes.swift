@@ -85,7 +85,9 @@ extension RouteTable {
         Route(.post, base + "/log/verify", .act(.audit), LogHandlers.verify),
         Route(.post, base + "/entries/{sequence}/erase", .act(.administer), ErasingHandlers.part),
         Route(
-            .post, base + "/applications/{name}/erase-secret", .application(.administer), ErasingHandlers.secret)
+            .post, base + "/applications/{name}/erase-secret", .application(.administer), ErasingHandlers.secret),
+        Route(.post, base + "/exports", .act(.audit), ExportHandlers.export),
+        Route(.post, base + "/exports/population", .act(.audit), ExportHandlers.population)
     ]
 
     private static let people: [Route] = [

@@ -51,12 +51,12 @@ final class CurlLoop: Sendable {
         }
     }
 
-    /// Runs a request and hands on its lines one by one, until `deliver` answers false.
+    /// Runs a request and hands on its lines one by one, or the bytes as they come, until `deliver` answers false.
     func run(
-        _ request: HTTPRequest, deliver: (_ line: [UInt8]) async -> Bool
+        _ request: HTTPRequest, isInLines: Bool = true, deliver: (_ line: [UInt8]) async -> Bool
     ) async -> Result<HTTPResponse, TransportError> {
         let id = inbox.nextID()
-        let stream = LineStream(maximumLineBytes: request.maximumLineBytes)
+        let stream = LineStream(maximumLineBytes: isInLines ? request.maximumLineBytes : nil)
         return await withTaskCancellationHandler {
             inbox.submit(.start(Submission(id, request, .lines(stream))))
             if Task.isCancelled { inbox.post(.cancel(id)) }

@@ -46,6 +46,18 @@ public struct HTTPClient: Sendable {
         }
     }
 
+    /// Sends a request and hands over the body of a successful answer in pieces of any size, as `lines` does with lines.
+    /// - Throws: as `lines`.
+    public func pieces(
+        _ request: HTTPRequest, deliver: @Sendable (_ piece: [UInt8]) async -> Bool
+    ) async throws(Failure) -> HTTPResponse {
+        do throws(TransportError) {
+            return try await streams.run(request, isInLines: false, deliver: deliver).get()
+        } catch {
+            throw error.failure(request)
+        }
+    }
+
     func perform(_ request: HTTPRequest) async throws(TransportError) -> HTTPResponse {
         try await requests.run(request).get()
     }

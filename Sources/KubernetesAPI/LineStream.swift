@@ -20,9 +20,10 @@ final class LineStream: Sendable {
 
     private static let highWater = (lines: 256, bytes: 1 << 20)
     private let state = Mutex(State())
-    private let maximumLineBytes: Int
+    /// nil hands on the bytes as they come, whatever is in them.
+    private let maximumLineBytes: Int?
 
-    init(maximumLineBytes: Int) { self.maximumLineBytes = maximumLineBytes }
+    init(maximumLineBytes: Int?) { self.maximumLineBytes = maximumLineBytes }
 
     // MARK: The transfer's side
 
@@ -32,6 +33,11 @@ final class LineStream: Sendable {
             if state.lines.count >= Self.highWater.lines || state.bytes >= Self.highWater.bytes {
                 state.isPaused = true
                 return (.full, nil)
+            }
+            guard let maximumLineBytes else {
+                state.bytes += bytes.count
+                state.lines.append(Array(bytes))
+                return (.taken, state.reader.take())
             }
             var rest = bytes[...]
             while let feed = rest.firstIndex(of: 0x0A) {

@@ -172,7 +172,7 @@ extension Client {
         return response
     }
 
-    private func check(_ response: HTTPResponse) throws(CommandError) {
+    func check(_ response: HTTPResponse) throws(CommandError) {
         guard !response.isSuccess else { return }
         guard let problem = try? JSON(parsing: response.body), problem["code"]?.string != nil else {
             throw CommandError(
@@ -199,7 +199,7 @@ extension Client {
             remedy: "check that it is the address of a Shiplog server")
     }
 
-    private func request(
+    func request(
         _ method: String, _ path: String, _ query: QueryText, _ body: JSON?, extraMilliseconds: Int = 0
     ) -> HTTPRequest {
         var request = HTTPRequest(

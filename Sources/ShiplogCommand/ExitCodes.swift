@@ -26,7 +26,8 @@ enum Ending: Int32, CaseIterable, Sendable {
         case .refused: "refused: a conflict, a precondition, a plan that cannot be carried out, nothing to go back to"
         case .timedOut: "the time to wait is over"
         case .failedOperation: "the operation ended without success, or the application is Degraded"
-        case .integrity: "the ledger, or a backup of it, fails its integrity check; never used for anything else"
+        case .integrity:
+            "the ledger, a pack or a backup of it, fails its integrity check; never used for anything else"
         case .unreachable: "the server cannot be reached"
         case .usage: "the command line is wrong"
         case .interrupted: "interrupted (SIGINT)"

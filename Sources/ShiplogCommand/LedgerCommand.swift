@@ -14,10 +14,11 @@ struct LedgerCommand: ParsableCommand {
               shiplog ledger checkpoint > monday.checkpoint
               shiplog ledger verify --server https://shiplog.example.org --checkpoint monday.checkpoint
               shiplog ledger proof 48211
+              shiplog ledger export --from 2026-10-01 --to 2027-01-01 -O q4.zip
               shiplog ledger backup -O shiplog.age --recipient age1…
             """,
         subcommands: [
-            LedgerVerifyCommand.self, LedgerCheckpointCommand.self, LedgerProofCommand.self,
+            LedgerVerifyCommand.self, LedgerExportCommand.self, LedgerCheckpointCommand.self, LedgerProofCommand.self,
             LedgerConsistencyCommand.self, LedgerKeyCommand.self, LedgerConfirmCommand.self, LedgerEraseCommand.self,
             LedgerStatsCommand.self, LedgerBackupCommand.self, LedgerRestoreCommand.self
         ])

@@ -8,18 +8,25 @@ import TransparencyLog
 struct LedgerVerifyCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Check every row, body, digest and gap: of a data directory, or of a server from outside.",
+        abstract: "Check every row, body, digest and gap: of a data directory, a server, or an evidence pack.",
         discussion: """
             Examples:
               shiplog ledger verify
               shiplog ledger verify --data /var/lib/shiplog -o json
               shiplog ledger verify --checkpoint monday.checkpoint     hold it to what you kept
               shiplog ledger verify --server https://shiplog.example.org --key "$(cat shiplog.vkey)"
+              shiplog ledger verify q4.zip --checkpoint monday.checkpoint
 
             A checkpoint that is kept elsewhere makes history that was changed afterwards visible, whoever changed it.
             Of a server every entry is fetched and hashed here; with a token that may audit, the server checks its file
             besides. Exit 0 when the ledger is sound, 8 when it is not; the first bad row is named.
             """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "An evidence pack, checked with no ledger at hand. (default: the data directory)", valueName: "pack.zip"),
+        completion: .file(extensions: ["zip"]))
+    var pack: String?
 
     @Option(
         help: ArgumentHelp(
@@ -44,6 +51,9 @@ struct LedgerVerifyCommand: ClientCommand {
         if server.server != nil, data.data != nil {
             throw ValidationError("--server and --data both say which ledger is meant")
         }
+        if pack != nil, server.server != nil || data.data != nil {
+            throw ValidationError("a pack is checked by itself, without --server and --data")
+        }
     }
 
     func run() async throws {
@@ -55,7 +65,9 @@ struct LedgerVerifyCommand: ClientCommand {
         } catch {
             throw CommandError(error.code == "log.signature-wrong" ? .integrity : .usage, error)
         }
-        if server.server != nil {
+        if let pack {
+            try EvidenceText.verify(pack, keys: keys, kept: kept, output.out)
+        } else if server.server != nil {
             try await verifyServer(keys, kept)
         } else {
             try await verifyDirectory(kept)

@@ -298,6 +298,9 @@ class Handler(BaseHTTPRequestHandler):
             if int(match[1]) not in data.events:
                 raise Refusal(404, "event.not-found", f"There is no event #{match[1]}")
             return self.send(200, {**data.events[int(match[1])], "digest": "ab" * 32})
+        if path in ("/exports", "/exports/population") and method == "POST":
+            self.need("auditor", "admin")
+            return self.exports(path, body)
         answer = fake_past.answer(self, method, path, first, query, body)
         if answer is not None:
             return self.send(*answer)
@@ -322,6 +325,23 @@ class Handler(BaseHTTPRequestHandler):
                 raise Refusal(404, "application.not-found", f"There is no application {match[1]}", "Check the name, or look at all applications.")
             return self.application(method, match[1], match[2], query, body)
         raise Refusal(404, "http.not-found", "There is nothing at this address")
+
+    def exports(self, path, body):
+        data = self.fake.data
+        kinds = body.get("kind")
+        found = sorted(one["sequence"] for one in [*data.events.values(), *data.revisions.values()] if not kinds or one["kind"] in kinds)
+        if path == "/exports/population":
+            return self.send(200, {
+                "matches": len(found), "firstMatch": found[0], "lastMatch": found[-1], "first": 1, "last": data.sequence,
+                "entries": data.sequence, "gaps": 0, "completeness": "proven", "size": data.sequence, "root": "q" * 43 + "=",
+                "origin": "fake.example/0", "key": "3a1b2c4d", "selfAttested": True})
+        pack = b"PK\x05\x06" + bytes(18)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/zip")
+        self.send_header("Content-Disposition", f'attachment; filename="shiplog-0fake-1-{data.sequence}.zip"')
+        self.send_header("Content-Length", str(len(pack)))
+        self.end_headers()
+        return self.wfile.write(pack)
 
     def page(self, items, query):
         limit = int(query.get("limit", ["50"])[0])

@@ -4,6 +4,7 @@ import {h, icon, table, cell, say} from "./dom.js";
 import {get, query, base} from "./api.js";
 import {listen, start} from "./live.js";
 import {badge, time, person, dayOf, dayTitle, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
+import {evidence} from "./evidence.js";
 import {kinds, act, source, sentence, facts, changes} from "./events.js";
 
 const names = ["kind", "application", "actor", "outcome", "from", "to"];
@@ -30,7 +31,7 @@ export async function show({place, values, signal, title}) {
     ], current, (next) => { current = next; load(); keepSelection(); }, "Filter the audit log");
     const split = h("div.split", list, pane);
     place.append(h("div.head", h("h1", "Audit log"), h("p.summary.muted", "Every act besides revisions, refused ones included; they share one numbering")),
-        form, news, split);
+        form, evidence(() => current, signal) ?? "", news, split);
 
     async function load() {
         const done = loading(list, "events");
