@@ -124,7 +124,8 @@ let package = Package(
         tests(
             of: "HTTPAPI",
             [
-                "Shiplog", "ShiplogTesting", "Reconciling", "LedgerStore", "GitSource", "Manifests", log, crypto,
+                "Shiplog", "ShiplogTesting", "Reconciling", "LedgerStore", "Evidence", "GitSource", "Manifests", log,
+                crypto,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl")
             ], exclude: ["Cases"]),

@@ -48,7 +48,9 @@ enum ExportBenchmark {
         report(
             "export \(name): entries/s of \(Int(entries))", "\(Int(speed)), \(bytes >> 20) MiB out",
             goal: goal.map { ">= \(Int($0))" }, met: goal.map { speed >= $0 })
-        report("  time / reading the rows with SQLite; peak memory grew by", "\(format(took / peer)); \(peak() - before) KiB")
+        report(
+            "  time / reading the rows with SQLite; peak memory grew by",
+            "\(format(took / peer)); \(peak() - before) KiB")
     }
 
     /// The most memory since the peak was reset, in KiB.

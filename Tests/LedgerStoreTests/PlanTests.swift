@@ -135,6 +135,14 @@ import Testing
         try check(plan(db, LedgerSQL.fleetGroups, ["kind": "x", "after": 0]), "those that have ended")
         try check(plan(db, LedgerSQL.fleetEnd, ["kind": "x", "group": 5]), "the end of one")
         try check(plan(db, LedgerSQL.fleetAttempt, ["application": "x", "group": 5]), "an application's part of one")
+        let pair: StatementArguments = ["first": 5, "last": 500]
+        try check(plan(db, LedgerSQL.entries, pair), "a range's entries")
+        try check(plan(db, LedgerSQL.leaves, pair), "a range's leaves")
+        try check(plan(db, LedgerSQL.changed, ["first": 5, "last": 500, "limit": 100]), "what changed in a range")
+        let after: StatementArguments = ["first": 5, "last": 500, "sequence": 5, "name": ""]
+        try check(plan(db, LedgerSQL.bodies, after), "a range's bodies")
+        try check(plan(db, LedgerSQL.nextEntry, ["sequence": 5]), "the next entry")
+        try check(plan(db, LedgerSQL.previousEntry, ["sequence": 5]), "the entry before")
         let single = [
             "SELECT sequence, entry FROM revision WHERE sequence = 5",
             "SELECT name, encoding, content FROM body WHERE sequence = 5",
