@@ -89,7 +89,9 @@ public struct EvidenceVerifier {
                 "retention took \(report.gone) entries of the range: their hashes stand in the tree, and whether they "
                     + "fit the question cannot be shown")
         }
-        if report.erased > 0 { report.notes.append("\(report.erased) bodies are said to be erased") }
+        if report.erased > 0 {
+            report.notes.append("\(report.erased) bodies are said to be erased, or went with their rows")
+        }
     }
 
     // MARK: - Files

@@ -11,6 +11,8 @@ struct PackWalk {
     private var kept: [KeptHead]
     private var tree = MerkleRange()
     private var lastTime = Int64.min
+    /// The next line of the bodies, when it was read and belongs to none yet.
+    private var body: JSON?
 
     /// The longest that an entry may be, and that a body may be in base64 with its names.
     private static let entryLimit = 1 << 16
@@ -53,6 +55,7 @@ struct PackWalk {
             }
             if report.entries % 65_536 == 0 { progress(report.entries, Int64(range.count)) }
         }
+        guard body == nil else { throw EvidenceVerifier.wrong("bodies.jsonl goes on behind the range") }
         for reader in [entries, leaves, table, bodies] where try !reader.isAtEnd() {
             throw EvidenceVerifier.wrong("\(reader.name) goes on behind the range")
         }
@@ -123,21 +126,26 @@ struct PackWalk {
             && (sequence != question.range.upperBound || question.showsEnd(.min))
     }
 
-    private func fault(
+    private mutating func fault(
         in bodies: PackReader, of entry: JSON, _ sequence: Int64, _ report: inout EvidenceReport
     ) throws(Failure) -> String? {
         let named = entry["bodies"]?.object ?? [:]
         for name in named.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
-            guard let line = try bodies.line(limit: Self.bodyLimit), let body = try? JSON(parsing: line),
-                body["sequence"]?.integer == sequence, body["name"]?.string == name
-            else { return "its body \(name) is missing from bodies.jsonl" }
-            report.bodies += 1
-            if body["erasedBy"]?.integer != nil {
+            if body == nil { body = try bodies.line(limit: Self.bodyLimit).flatMap { try? JSON(parsing: $0) } }
+            guard let found = body, found["sequence"]?.integer == sequence, found["name"]?.string == name else {
+                // Retention takes the bodies of what found nothing changed, with its row.
+                guard entry["sameAs"] != nil else { return "its body \(name) is missing from bodies.jsonl" }
                 report.erased += 1
                 continue
             }
-            guard let salt = body["salt"]?.string.flatMap({ Data(base64Encoded: $0) }),
-                let content = body["content"]?.string.flatMap({ Data(base64Encoded: $0) }),
+            body = nil
+            report.bodies += 1
+            if found["erasedBy"]?.integer != nil {
+                report.erased += 1
+                continue
+            }
+            guard let salt = found["salt"]?.string.flatMap({ Data(base64Encoded: $0) }),
+                let content = found["content"]?.string.flatMap({ Data(base64Encoded: $0) }),
                 named[name]?.string == PackReader.digest(salt: salt, content: content)
             else { return "its body \(name) is not the one that its entry names" }
         }

@@ -23,7 +23,7 @@ extension Ledger {
     /// How many entries a page may be asked for.
     public static let pageOfEntries: Int64 = 512
 
-    /// The entries of a range, the exact bytes that were hashed, in order; nil stands for what retention took.
+    /// The entries of a range, the exact bytes that were hashed, in order; nil stands for what retention let go.
     /// - Parameter sequences: at most `pageOfEntries`, within the log.
     public func entries(_ sequences: ClosedRange<Int64>) async throws(Failure) -> [[UInt8]?] {
         let sequences = sequences.clamped(to: sequences.lowerBound...(sequences.lowerBound + Self.pageOfEntries - 1))
@@ -38,7 +38,23 @@ extension Ledger {
                     Array($0 ?? Data())
                 }
             }
+            try Self.unfold(&entries, from: sequences.lowerBound, db)
             return entries
+        }
+    }
+
+    /// Takes what was folded out of its bundle.
+    private static func unfold(_ entries: inout [[UInt8]?], from first: Int64, _ db: Database) throws {
+        var folded: [Int64: ArraySlice<UInt8>] = [:]
+        for place in entries.indices where entries[place] == nil {
+            let sequence = first + Int64(place)
+            do {
+                if folded[sequence] == nil { folded = try Reading.folded(db, covering: sequence) ?? [:] }
+            } catch let failure as Failure where failure.code == .logEntriesGone {
+                continue
+            }
+            guard let entry = folded[sequence] else { throw Failure.corrupt("#\(sequence) has no entry") }
+            entries[place] = Array(entry)
         }
     }
 
