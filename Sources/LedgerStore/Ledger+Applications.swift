@@ -10,9 +10,11 @@ extension Ledger {
     /// - Parameters:
     ///   - ifChangedBy: the event that the caller's picture rests on (`If-Match`); nil for any.
     ///   - expectAbsent: only register, never change (`If-None-Match: *`).
+    ///   - beginning: how one that is registered by this begins; what is there already keeps its uid and its pin.
     /// - Throws: `application.changed-meanwhile`, `application.exists`.
     public func putApplication(
-        _ application: Application, actor: Actor, ifChangedBy: SequenceNumber? = nil, expectAbsent: Bool = false
+        _ application: Application, actor: Actor, ifChangedBy: SequenceNumber? = nil, expectAbsent: Bool = false,
+        beginning: ApplicationBeginning? = nil
     ) async throws(Failure) -> (RegisteredApplication, changed: Bool) {
         let keys = try keys
         let format = ApplicationFormat(redactor: try redactor)
@@ -40,7 +42,7 @@ extension Ledger {
                 }
                 let before: String? = present?["specification"]
                 if let present, before == prepared.text { return (present["uid"] as String, false) }
-                let uid: String = present?["uid"] ?? Names.random(12)
+                let uid: String = present?["uid"] ?? beginning?.uid.value ?? Names.random(12)
                 let sequence = try transaction.append(
                     try Self.draft(application, prepared, uid: uid, before: before, actor), to: .event)
                 let arguments: StatementArguments = [
@@ -66,6 +68,7 @@ extension Ledger {
                         INSERT INTO application (uid, name, project, specification, created_by, changed_by)
                         VALUES (:uid, :name, :project, :specification, :sequence, :sequence)
                         """, arguments)
+                    if let beginning { try transaction.begin(beginning, application) }
                 }
                 for value in sealed { try transaction.seal(value, owner: prepared.digest, key: sealer.keyID) }
                 return (uid, true)
@@ -233,7 +236,35 @@ extension Ledger {
     }
 }
 
+/// How an application is registered that is held from the first moment on: no look may come before the pin.
+public struct ApplicationBeginning: Sendable {
+    public let uid: ApplicationUID
+    public let pin: Pin
+    /// A `pin.set` event; the application is added to it.
+    public let event: Event
+
+    public init(uid: ApplicationUID, pin: Pin, event: Event) {
+        self.uid = uid
+        self.pin = pin
+        self.event = event
+    }
+
+    /// A uid that no application has.
+    public static func newUID() throws(Failure) -> ApplicationUID {
+        guard let uid = ApplicationUID(Names.random(12)) else { throw .corrupt("a random uid is not proper") }
+        return uid
+    }
+}
+
 extension WriteTransaction {
+    func begin(_ beginning: ApplicationBeginning, _ application: Application) throws {
+        var event = beginning.event
+        event.application = ApplicationReference(
+            uid: beginning.uid, name: application.name, project: application.project)
+        let sequence = try append(try EntryFormat1.draft(event, pin: .set(beginning.pin)), to: .event)
+        try setPin(.set(beginning.pin), of: beginning.uid.value, by: sequence)
+    }
+
     /// - Throws: `application.unknown` for one that is not registered, or deleted.
     func application(_ uid: ApplicationUID) throws -> ApplicationReference {
         guard

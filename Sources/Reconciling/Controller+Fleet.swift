@@ -228,27 +228,27 @@ extension Controller {
             else {
                 throw Failure("plan.declaration-erased", "how \(name) was declared then is on no record any more")
             }
-            let (registered, _) = try await ledger.putApplication(declared, actor: fleet.actor, expectAbsent: true)
+            let uid = try ApplicationBeginning.newUID()
             // What the pin turns away from is what Git has now.
             if let url = try? RepositoryURL(declared.source.repository) {
                 await fetch(url, for: [], WorkQueue.Reasons(causes: [.manual]))
             }
-            let left = await leftInputs(registered)
-            let marked = try await ledger.store(
-                manifests: manifests.map { Ownership.mark($0, as: registered.uid) })
-            try await ledger.setPin(
-                .set(
-                    Pin(
-                        hold: Self.hold(fleet, left), target: sequence, desired: marked,
-                        commit: target.revision.source?.commit.id, leftInputs: left, rejected: [])),
-                of: registered.uid,
-                event: Event(
-                    .pinned, application: registered.reference, actor: fleet.actor, revision: sequence,
-                    facts: ["group": .integer(fleet.group.value)]))
-            known = try await ledger.application(uid: registered.uid)
+            let left = try? await reconciler.rendering.locate(declared).inputs.fingerprint
+            let marked = try await ledger.store(manifests: manifests.map { Ownership.mark($0, as: uid) })
+            let pin = Pin(
+                hold: Self.hold(fleet, left), target: sequence, desired: marked,
+                commit: target.revision.source?.commit.id, leftInputs: left, rejected: [])
+            let event = Event(
+                .pinned, actor: fleet.actor, revision: sequence, facts: ["group": .integer(fleet.group.value)])
+            known = try await ledger.putApplication(
+                declared, actor: fleet.actor, expectAbsent: true,
+                beginning: ApplicationBeginning(uid: uid, pin: pin, event: event)
+            ).0
         }
         guard let registered = known else { throw Self.notFound(name) }
-        await board.set(ApplicationStatus(registered: registered))
+        if await board.status(registered.uid) == nil {
+            await board.set(ApplicationStatus(registered: registered))
+        }
         return try await rollBack(registered.reference, RollbackRequest.Target.former, order, fleet)
     }
 

@@ -159,7 +159,7 @@ extension Controller {
         return Array(rejected.filter { $0 != target }.suffix(20))
     }
 
-    func leftInputs(_ application: RegisteredApplication) async -> String? {
+    private func leftInputs(_ application: RegisteredApplication) async -> String? {
         do throws(Failure) {
             return try await reconciler.rendering.locate(application.application).inputs.fingerprint
         } catch {

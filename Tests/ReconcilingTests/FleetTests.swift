@@ -60,6 +60,13 @@ import Testing
         return try #require(try await running.controller.fleet(group))
     }
 
+    private static func target(_ item: FleetPlan.Item) -> SequenceNumber? {
+        switch item.verdict {
+        case .planned(let order), .offered(let order): order.target
+        case .nothing, .cannot: nil
+        }
+    }
+
     private func words(_ plan: FleetPlan) -> [String] {
         plan.items.map { item in
             switch item.verdict {
@@ -178,6 +185,11 @@ import Testing
             #expect(await running.value(of: "three") == "1")
             let new = try #require(try await running.ledger.application(named: "three"))
             #expect(new.uid != old.uid && new.pin != nil && new.application.labels == ["tier": "data"])
+            // Held in the very transaction that registered it: not even a crash lets the loop look before.
+            #expect(new.pin?.target == offered.items.first { $0.application.uid == old.uid }.flatMap(Self.target))
+            let events = try await running.ledger.events(EventQuery(applications: [new.uid], order: .oldestFirst)).items
+            #expect(events.prefix(2).map(\.value.kind) == [.applicationCreated, .pinned])
+            #expect(events.first.map { $0.sequence.value + 1 } == events.dropFirst().first?.sequence.value)
             let live = await world.cluster.object(running.key("three"))
             #expect(live.map { Ownership.of($0, for: new.uid) } == .ours)
             // The loop goes on with it as with any other.
