@@ -98,11 +98,16 @@ import TransparencyLog
         let original = try Original(test)
         #expect(original.wal.isEmpty)
         let clock = test.clock
+        let before = try Self.rows(test.directory.ledger)
         for page in 0..<original.file.count / 4096 {
             for cut in [page * 4096, page * 4096 + 1234] {
                 let copy = try original.copy("\(cut)", file: Array(original.file.prefix(cut)))
                 let verdict = await Self.verdict(on: copy)
-                #expect(verdict != .sound, "cut to \(cut) bytes")
+                if verdict == .sound {
+                    // What is missing was zeros at the end of a page, which SQLite adds by itself.
+                    let same = try Self.rows(copy.ledger) == before
+                    #expect(same, "cut to \(cut) bytes")
+                }
                 // Serving refuses at once, or goes on with a file whose flaw is not in its way; verifying told.
                 do throws(Failure) {
                     let opened = try await Ledger.open(copy, mode: .sandbox, access: .serve, now: { clock.now })
@@ -187,7 +192,12 @@ import TransparencyLog
             var rows: [String: [Row]] = [:]
             let tables = try String.fetchAll(
                 db, sql: "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-            for table in tables { rows[table] = try Row.fetchAll(db, sql: "SELECT * FROM \(table)") }
+            for table in tables {
+                // Of these two nothing else in the log speaks: when they were made, and the id of a ledger that was
+                // never signed. docs/replication.md says so.
+                let columns = ["ledger": "only_row, mode", "key_check": "id, purpose"][table] ?? "*"
+                rows[table] = try Row.fetchAll(db, sql: "SELECT \(columns) FROM \(table)")
+            }
             rows["sqlite_schema"] = try Row.fetchAll(db, sql: "SELECT type, name, tbl_name, sql FROM sqlite_schema")
             return rows
         }
@@ -231,7 +241,8 @@ import TransparencyLog
                 if await Self.verdict(on: copy) == .sound {
                     harmless += 1
                     let after = try Self.rows(copy.ledger)
-                    #expect(after == before, "seed \(seed): byte \(within) of page \(page + 1), \(kind)")
+                    let same = after == before
+                    #expect(same, "seed \(seed): byte \(within) of page \(page + 1), \(kind)")
                 } else {
                     found += 1
                 }
