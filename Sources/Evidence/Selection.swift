@@ -40,6 +40,9 @@ public struct Selection: Sendable {
         }
         var matches = MatchSet(range)
         var next = range.lowerBound
+        // Of what retention let go nobody can say whether it fits: it has to be looked for.
+        var needsEntry = filter.needsEntry
+        if filter.includeUnchanged, try await ledger.lacksEntries() { needsEntry = true }
         while next <= range.upperBound {
             // What found nothing changed is nearly all rows: an index leaves it out.
             let candidates: [Int64]
@@ -53,7 +56,7 @@ public struct Selection: Sendable {
                 guard let last = candidates.last else { break }
                 page = next...last
             }
-            if filter.needsEntry {
+            if needsEntry {
                 for sequence in try await fitting(candidates, filter, ledger) { matches.insert(sequence) }
             } else {
                 for sequence in candidates { matches.insert(sequence) }
@@ -124,7 +127,7 @@ public struct Selection: Sendable {
         // The times are conditions of the filter; here they only say how much of the log it takes to show that.
         if let from = question.filter.from {
             let before = try await ledger.sequence(at: from.advanced(byMilliseconds: -1))?.value ?? 0
-            let edge = try await ledger.nearest(to: max(1, before), upwards: false, size: size) ?? 1
+            let edge = try await ledger.nearest(to: min(size, max(1, before)), upwards: false, size: size) ?? 1
             first = max(first, edge)
         }
         if let to = question.filter.to {

@@ -58,6 +58,14 @@ extension Ledger {
         }
     }
 
+    /// Whether retention let any entry go, beyond moving it into a bundle.
+    public func lacksEntries() async throws(Failure) -> Bool {
+        try await read("looking for bundles") { db in
+            // One row for some thousands of entries.
+            try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM fold WHERE bundle IS NULL)") ?? false
+        }
+    }
+
     /// The leaves of a range: retention leaves them all.
     public func leaves(_ sequences: ClosedRange<Int64>) async throws(Failure) -> [MerkleHash] {
         try await read("reading leaves") { db in

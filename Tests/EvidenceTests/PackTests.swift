@@ -150,10 +150,41 @@ import TransparencyLog
         #expect(report.erased == 4)
         #expect(!report.isComplete)
         #expect(report.notes.contains { $0.contains("retention took") })
-        // Asked for all, the rows that are gone cannot be matches.
+        // Asked for all, the rows that are gone are no matches: nobody knows what they said.
         var all = EvidenceFilter()
         all.includeUnchanged = true
-        await #expect(throws: Failure.self) { try await fixture.pack(.init(all)) }
+        let whole = try sound(try await fixture.pack(.init(all)))
+        #expect(whole.gone == report.gone)
+        #expect(whole.matches == whole.entries - whole.gone)
+        await fixture.test.close()
+    }
+
+    @Test("takes folded entries out of their bundles") func folded() async throws {
+        let fixture = try await PackFixture.make()
+        let application = try await fixture.ledger.putApplication(Samples.application("app"), actor: .controller).0
+        let changed = try await fixture.ledger.record(
+            Samples.reconcile(application.reference, at: fixture.test.clock.now))
+        let (ledger, now) = (fixture.ledger, fixture.test.clock.now)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    for _ in 0..<100 {
+                        try await ledger.record(
+                            Samples.reconcile(application.reference, at: now, sameAs: changed))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let later = now.advanced(byMilliseconds: 1)
+        let folded = try await ledger.fold(before: later, keepsEntries: true, actor: .controller)
+        #expect(try #require(folded).entries > 4000)
+        var all = EvidenceFilter()
+        all.includeUnchanged = true
+        let report = try sound(try await fixture.pack(.init(all)))
+        #expect(report.gone == 0)
+        #expect(report.isComplete)
+        #expect(report.matches == report.entries)
         await fixture.test.close()
     }
 
