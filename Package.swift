@@ -94,7 +94,8 @@ let package = Package(
         .executableTarget(
             name: "ShiplogCommand",
             dependencies: [
-                "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Evidence",
+                "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+                "Evidence",
                 "Reconciling", "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -125,15 +125,15 @@ enum LogHandlers {
         }
         defer { call.parts.verifying.end() }
         let kept = call.parts.log?.published.map { [KeptHead($0.head, name: "the last checkpoint")] } ?? []
+        let began = ContinuousClock.now
         let report = try await Ledger.verify(call.ledger.directory, kept: kept)
-        try await call.ledger.record(
-            Event(
-                .ledgerVerified, actor: call.actor, outcome: report.isSound ? "succeeded" : "failed",
-                facts: .members([
-                    "findings": .integer(report.findingCount), "rows": .integer(report.rows),
-                    "first": report.first?.sequence.map { $0.projection },
-                    "treeHead": report.treeHead.map { .string($0.description) }
-                ])))
+        if let through = SequenceNumber(report.rows) {
+            try await call.ledger.record(
+                .verified(
+                    by: call.actor, through: through, root: report.treeHead?.rootText,
+                    findings: Int(clamping: report.findingCount), firstBad: report.first?.sequence,
+                    milliseconds: Int64(began.duration(to: .now) / .milliseconds(1))))
+        }
         return .json(report.document)
     }
 

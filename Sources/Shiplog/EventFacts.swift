@@ -19,24 +19,4 @@ extension Event {
                 "through": .integer(through.value)
             ]))
     }
-
-    /// Somebody took a part of the log with them. Recorded before the first byte leaves: what was seen was seen, even when
-    /// the connection broke.
-    /// - Parameters:
-    ///   - format: `pack`, `jsonl`, `csv`, …
-    ///   - query: the filters, as the API's parameters; free text goes into the body.
-    ///   - first: the range that is covered without a gap.
-    ///   - matches: how many entries the filters let through; nil when they are counted as they go.
-    public static func exported(
-        by actor: Actor, format: String, query: JSON, text: String? = nil, first: SequenceNumber, last: SequenceNumber,
-        matches: Int? = nil, reason: String? = nil
-    ) -> Event {
-        let detail = JSON.members(["q": text.map { .string($0) }, "reason": reason.map { .string($0) }])
-        return Event(
-            .exported, actor: actor,
-            facts: .members([
-                "first": .integer(first.value), "format": .string(format), "last": .integer(last.value),
-                "matches": matches.map { .integer(Int64($0)) }, "query": query
-            ]), detail: detail == .object([:]) ? nil : detail)
-    }
 }

@@ -116,13 +116,14 @@ struct Wiring: Sendable {
                 isOver.happens()
             }
             try await record.stopped(endsWithStory && isOver.hasHappened ? .finished : .signal)
-            // The last rows are signed too.
-            try await log.publish()
         } catch {
             // What ends the server is what is thrown, whether or not it could be recorded.
             try? await record.stopped(.failed(error))
+            _ = try? await log.publish()
             throw error
         }
+        // The last rows are signed too.
+        try await log.publish()
     }
 
     /// What the command line says besides the configuration.

@@ -36,7 +36,10 @@ import Testing
             let sender = ChangingRequest.Sender(site: site, token: site.admin, requestID: "request-of-mine")
             let head = try await site.ledger.head()
             let answer = try await request.perform(by: sender)
+            // Nothing was restored here that could be confirmed; who confirms is told in the entry itself.
+            if request == .confirm { return #expect(answer.code == "log.confirmed") }
             #expect((200..<300).contains(answer.status), "\(answer.status) \(answer.text)")
+            if request.leavesNothing { return }
             try await until("it is in the ledger") {
                 try await Self.actors(site, after: head).contains { $0.actor.requestID == sender.requestID }
             }

@@ -26,6 +26,19 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
     case gitlabHook = "POST /api/shiplog/v1/webhooks/gitlab"
     case githubHook = "POST /api/shiplog/v1/webhooks/github"
 
+    case plan = "POST /api/shiplog/v1/plans"
+    case applyPlan = "POST /api/shiplog/v1/plans/apply"
+    case rotateKey = "POST /api/shiplog/v1/log/rotate-key"
+    case confirm = "POST /api/shiplog/v1/log/confirm"
+    case verify = "POST /api/shiplog/v1/log/verify"
+    case erasePart = "POST /api/shiplog/v1/entries/{sequence}/erase"
+    case eraseSecret = "POST /api/shiplog/v1/applications/{name}/erase-secret"
+    case export = "POST /api/shiplog/v1/exports"
+    case population = "POST /api/shiplog/v1/exports/population"
+
+    /// They only read: a plan writes nothing, and counting takes nothing along.
+    var leavesNothing: Bool { self == .plan || self == .population }
+
     var testDescription: String { rawValue }
     var isHook: Bool { self == .anyHook || self == .gitlabHook || self == .githubHook }
 
@@ -78,7 +91,59 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
         case .anyHook: return try await deliver("/api/webhook", by: sender)
         case .gitlabHook: return try await deliver(Site.api + "/webhooks/gitlab", by: sender)
         case .githubHook: return try await deliver(Site.api + "/webhooks/github", by: sender)
+        case .plan: return try await sender.send("POST", Site.api + "/plans", try await question(sender))
+        case .applyPlan: return try await applyPlan(by: sender)
+        case .rotateKey: return try await sender.send("POST", Site.api + "/log/rotate-key", ["reason": "yearly"])
+        case .confirm: return try await sender.send("POST", Site.api + "/log/confirm")
+        case .verify: return try await sender.send("POST", Site.api + "/log/verify")
+        case .erasePart:
+            let sync = try await first(sender)
+            return try await sender.send(
+                "POST", Site.api + "/entries/\(sync)/erase", ["part": "address", "reason": "asked for"])
+        case .eraseSecret: return try await eraseSecret(by: sender)
+        case .export: return try await sender.send("POST", Site.api + "/exports", ["format": "jsonl"])
+        case .population: return try await sender.send("POST", Site.api + "/exports/population")
         }
+    }
+
+    /// The first sync of the site's application.
+    private func first(_ sender: Sender) async throws -> Int64 {
+        let first = try await sender.site.ledger.revisions(RevisionQuery(kinds: [.sync], order: .oldestFirst)).items
+        return first.first?.sequence.value ?? 1
+    }
+
+    private func question(_ sender: Sender) async throws -> JSON {
+        ["at": .string("#\(try await first(sender))"), "applications": ["one"]]
+    }
+
+    private func applyPlan(by sender: Sender) async throws -> Answer {
+        let plan = try await sender.site.boss.post(Site.api + "/plans", try await question(sender)).json["plan"]
+        let answer = try await sender.send(
+            "POST", Site.api + "/plans/apply", ["plan": plan ?? .null, "reason": "the greeting is wrong"])
+        if answer.status == 202, let group = answer.json.at("fleet", "group")?.integer {
+            try await until("the fleet has ended") {
+                try await sender.site.boss.get(Site.api + "/fleets/\(group)?wait=1").json
+                    .at("fleet", "state")?.string == "finished"
+            }
+        }
+        return answer
+    }
+
+    /// Something must have been sealed that can be erased.
+    private func eraseSecret(by sender: Sender) async throws -> Answer {
+        let site = sender.site
+        let manifest = """
+            apiVersion: v1
+            kind: Secret
+            metadata: {name: login}
+            stringData: {password: s3cret}
+            """
+        try manifest.write(toFile: site.repository + "/app/secret.yaml", atomically: true, encoding: .utf8)
+        try site.commit("with a secret")
+        try await site.finish(try await site.boss.post(Site.api + "/applications/one/sync", [:]))
+        return try await sender.send(
+            "POST", Site.api + "/applications/one/erase-secret",
+            ["namespace": "one", "name": "login", "reason": "leaked"])
     }
 
     private func ended(_ answer: Answer, _ sender: Sender) async throws -> Answer {
@@ -87,11 +152,9 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
     }
 
     private func rollback(by sender: Sender) async throws -> Answer {
-        let first = try await sender.site.ledger.revisions(RevisionQuery(kinds: [.sync], order: .oldestFirst)).items
-        let target = first.first?.sequence.value ?? 1
-        return try await sender.send(
+        try await sender.send(
             "POST", Site.api + "/applications/one/rollback",
-            ["to": ["sequence": .integer(target)], "reason": "the greeting is wrong"])
+            ["to": ["sequence": .integer(try await first(sender))], "reason": "the greeting is wrong"])
     }
 
     /// Something must run that can be ended.
@@ -130,10 +193,13 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
 
     /// A site where every one of these can succeed.
     static func site(_ body: @Sendable (Site) async throws -> Void) async throws {
-        try await Site.run(settings: {
-            $0.webhooks.gitlabSecret = SecretText("s3cret")
-            $0.webhooks.githubSecret = SecretText("s3cret")
-        }) { site in
+        try await Site.run(
+            signs: true,
+            settings: {
+                $0.webhooks.gitlabSecret = SecretText("s3cret")
+                $0.webhooks.githubSecret = SecretText("s3cret")
+            }
+        ) { site in
             try site.commit("hello")
             try await site.put("one")
             for value in ["hello", "good bye"] {

@@ -122,6 +122,7 @@ import TransparencyLog
             let events = try await auditor.get(Site.api + "/events?kind=ledger.verified").json
             #expect(events["items"]?.array?.first?.at("actor", "name") == "auditor-ann")
             #expect(events["items"]?.array?.first?.at("facts", "findings") == 0)
+            #expect(events["items"]?.array?.first?.at("facts", "through") == report.json["rows"])
         }
     }
 

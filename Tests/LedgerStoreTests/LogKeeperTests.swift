@@ -223,7 +223,7 @@ import TransparencyLog
         let again = try await start(ledger)
         #expect(again.isUnconfirmed)
         #expect(await code { _ = try await start(ledger, acceptance: Self.acceptance) } == "log.no-fork")
-        try await again.confirm(actor: Actor(name: "ada", means: .token), reason: "looked")
+        _ = try await again.confirm(actor: Actor(name: "ada", means: .token), reason: "looked")
         #expect(!again.isUnconfirmed)
         try await again.waitUntilConfirmed()
         #expect(await code { _ = try await again.confirm(actor: .controller, reason: nil) } == "log.confirmed")

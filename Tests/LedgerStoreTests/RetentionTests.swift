@@ -146,7 +146,7 @@ import TransparencyLog
         // A bundle of another ledger's entries: well formed, and none of them was hashed here.
         let second = try await Self.looked(4200)
         _ = try await foldAll(second, keeps: true)
-        let bundle = try await DatabaseQueue(path: second.directory.ledger).inDatabase {
+        let bundle = try DatabaseQueue(path: second.directory.ledger).inDatabase {
             try Data.fetchOne($0, sql: "SELECT bundle FROM fold")
         }
         await test.close()

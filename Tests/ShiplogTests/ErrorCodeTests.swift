@@ -13,7 +13,8 @@ struct ErrorCodeTests {
     /// The first words of all codes: a new one begins a section of docs/errors.md.
     private static let areas: Set<Substring> = [
         "application", "attempt", "blame", "cluster", "command", "configuration", "data", "demo", "entry", "event",
-        "file", "fleet", "git", "history", "http", "kubeconfig", "ledger", "log", "manifest", "operation", "pin", "plan",
+        "file", "fleet", "git", "history", "http", "kubeconfig", "ledger", "log", "manifest", "operation", "pin",
+        "plan",
         "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream", "sync", "token", "webhook"
     ]
 

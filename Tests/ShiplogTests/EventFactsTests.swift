@@ -14,14 +14,4 @@ import Testing
         #expect(bad.outcome == "failed")
         #expect(bad.facts == ["findings": 2, "firstBad": 7, "milliseconds": 12, "through": 48_211])
     }
-
-    @Test("an export says what was taken; free text can be erased") func exported() throws {
-        let (first, last) = (try #require(SequenceNumber(1)), try #require(SequenceNumber(9)))
-        let plain = Event.exported(by: actor, format: "pack", query: ["kind": "sync"], first: first, last: last)
-        #expect(plain.facts == ["first": 1, "format": "pack", "last": 9, "query": ["kind": "sync"]])
-        #expect(plain.detail == nil)
-        let text = Event.exported(
-            by: actor, format: "csv", query: [:], text: "ada", first: first, last: last, matches: 3, reason: "audit")
-        #expect(text.facts["matches"] == 3 && text.detail == ["q": "ada", "reason": "audit"])
-    }
 }

@@ -22,7 +22,8 @@ struct HouseTests {
         ],
         "Sandbox": ["Shiplog", "Manifests", "Hummingbird", "HummingbirdCore", "HTTPTypes", "NIOCore"],
         "ShiplogCommand": [
-            "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore", "Evidence",
+            "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
+            "Evidence",
             "Reconciling", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
