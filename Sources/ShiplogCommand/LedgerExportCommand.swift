@@ -6,8 +6,6 @@ import LedgerStore
 import Shiplog
 import TransparencyLog
 
-extension ExportFormat: ExpressibleByArgument {}
-
 /// Where a range begins or ends: a moment, or an entry's number.
 enum EdgeArgument: ExpressibleByArgument, Sendable, Equatable {
     case moment(Timestamp)
@@ -130,7 +128,7 @@ struct LedgerExportCommand: ClientCommand {
 
     @OptionGroup var filter: ExportFilter
     @Option(help: ArgumentHelp("How: pack, jsonl, csv, cloudevents or ocsf.", valueName: "format"))
-    var format = ExportFormat.pack
+    var format = Word(ExportFormat.pack)
     @Option(
         name: [.customShort("O"), .long],
         help: ArgumentHelp("The file to write; - is standard output. A pack wants one.", valueName: "file"),
@@ -151,7 +149,7 @@ struct LedgerExportCommand: ClientCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if format == .pack, outputFile == nil { throw ValidationError("a pack is a file: name it with -O") }
+        if format.value == .pack, outputFile == nil { throw ValidationError("a pack is a file: name it with -O") }
     }
 
     func run() async throws {
@@ -185,7 +183,7 @@ struct LedgerExportCommand: ClientCommand {
         try await write(sizes) { piece in try await sink.take(piece) }
         try await sink.finish()
         let out = output.out
-        guard format == .pack else {
+        guard format.value == .pack else {
             guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
             return
         }
@@ -200,7 +198,7 @@ struct LedgerExportCommand: ClientCommand {
     // MARK: - From where
 
     private func write(_ sizes: [Int64], to sink: @Sendable @escaping ([UInt8]) async throws -> Void) async throws {
-        let (question, format, folder) = (filter.question, format, checkpoints)
+        let (question, format, folder) = (filter.question, format.value, checkpoints)
         let isOffline = try await log.offline { ledger in
             try await Self.write(ledger, question, format, sizes, folder, sink)
             return true

@@ -123,6 +123,8 @@ where Value.RawValue == String {
     let value: Value
     var rawValue: String { value.rawValue }
 
+    init(_ value: Value) { self.value = value }
+
     init?(argument: String) {
         guard let value = Value(rawValue: argument) else { return nil }
         self.value = value

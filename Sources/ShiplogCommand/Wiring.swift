@@ -110,7 +110,8 @@ struct Wiring: Sendable {
             try await record.loaded(configuration, overrides: overrides, file: configurationFile)
             let isOver = Happening()
             try await serve(
-                directory, ledger, log, sandbox: sandbox, inCluster: inCluster, adminToken: adminToken, endsWithStory
+                directory, ledger, log, end, sandbox: sandbox, inCluster: inCluster, adminToken: adminToken,
+                endsWithStory
             ) { running in
                 try await story(running)
                 isOver.happens()
@@ -137,9 +138,9 @@ struct Wiring: Sendable {
     }
 
     private func serve(
-        _ directory: DataDirectory, _ ledger: Ledger, _ log: LogKeeper, sandbox: SandboxServer?,
-        inCluster: (any Cluster)?,
-        adminToken: String, _ endsWithStory: Bool, _ story: @escaping @Sendable (Running) async throws -> Void
+        _ directory: DataDirectory, _ ledger: Ledger, _ log: LogKeeper, _ end: Promise<Failure>,
+        sandbox: SandboxServer?, inCluster: (any Cluster)?, adminToken: String, _ endsWithStory: Bool,
+        _ story: @escaping @Sendable (Running) async throws -> Void
     ) async throws {
         let credentials = try CredentialTable(configuration.git)
         var limits = GitLimits.default

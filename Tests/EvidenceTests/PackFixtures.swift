@@ -1,4 +1,5 @@
 import Foundation
+import GitSource
 import GRDB
 import LedgerStore
 import Shiplog
@@ -71,7 +72,7 @@ struct PackFixture {
             selection, of: ledger, under: checkpoint,
             standing: .init(epochs: keeper.epochs, isSelfAttested: keeper.isSelfAttested), earlier: earlier)
         let path = folder.path + "/" + name
-        FileManager.default.createFile(atPath: path, contents: nil)
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
         let file = try #require(FileHandle(forWritingAtPath: path))
         try await pack.write(
             .init(

@@ -14,7 +14,8 @@ struct ErrorCodeTests {
 
     /// The first words of all codes: a new one begins a section of docs/errors.md.
     private static let areas: Set<Substring> = [
-        "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo", "entry",
+        "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
+        "entry",
         "event", "evidence", "file", "fleet", "git", "history", "http", "kubeconfig", "ledger", "log", "manifest",
         "operation", "pin", "plan", "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream",
         "sync", "token", "webhook"
