@@ -9,7 +9,7 @@ struct ErrorCodeTests {
 
     /// Literals that look like codes and are names of other things.
     private static let others: Set<String> = [
-        "application.yaml", "ledger.sqlite", "manifest.json", "sandbox.kubeconfig"
+        "application.yaml", "ledger.sqlite", "manifest.json", "manifest.sha256", "sandbox.kubeconfig"
     ]
 
     /// The first words of all codes: a new one begins a section of docs/errors.md.
