@@ -127,8 +127,10 @@ struct LedgerExportCommand: ClientCommand {
             """)
 
     @OptionGroup var filter: ExportFilter
-    @Option(help: ArgumentHelp("How: pack, jsonl, csv, cloudevents or ocsf.", valueName: "format"))
-    var format = Word(ExportFormat.pack)
+    @Option(
+        name: .customLong("format"),
+        help: ArgumentHelp("How: pack, jsonl, csv, cloudevents or ocsf. (default: pack)", valueName: "format"))
+    var formatWord: Word<ExportFormat>?
     @Option(
         name: [.customShort("O"), .long],
         help: ArgumentHelp("The file to write; - is standard output. A pack wants one.", valueName: "file"),
@@ -148,8 +150,10 @@ struct LedgerExportCommand: ClientCommand {
     @OptionGroup var log: LogOptions
     @OptionGroup var output: OutputOptions
 
+    private var format: ExportFormat { formatWord?.value ?? .pack }
+
     func validate() throws {
-        if format.value == .pack, outputFile == nil { throw ValidationError("a pack is a file: name it with -O") }
+        if format == .pack, outputFile == nil { throw ValidationError("a pack is a file: name it with -O") }
     }
 
     func run() async throws {
@@ -183,7 +187,7 @@ struct LedgerExportCommand: ClientCommand {
         try await write(sizes) { piece in try await sink.take(piece) }
         try await sink.finish()
         let out = output.out
-        guard format.value == .pack else {
+        guard format == .pack else {
             guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
             return
         }
@@ -198,7 +202,7 @@ struct LedgerExportCommand: ClientCommand {
     // MARK: - From where
 
     private func write(_ sizes: [Int64], to sink: @Sendable @escaping ([UInt8]) async throws -> Void) async throws {
-        let (question, format, folder) = (filter.question, format.value, checkpoints)
+        let (question, format, folder) = (filter.question, format, checkpoints)
         let isOffline = try await log.offline { ledger in
             try await Self.write(ledger, question, format, sizes, folder, sink)
             return true

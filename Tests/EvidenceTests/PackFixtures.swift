@@ -1,6 +1,7 @@
 import Foundation
 import GitSource
 import GRDB
+import GitSource
 import LedgerStore
 import Shiplog
 import ShiplogTesting

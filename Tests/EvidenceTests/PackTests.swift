@@ -76,7 +76,7 @@ import TransparencyLog
         ]
     }
 
-    @Test("answers each question whole", arguments: questions()) func wholeAnswers(
+    @Test("answers each question whole", arguments: questions()) func answers(
         _ name: String, _ question: Selection.Question
     ) async throws {
         let fixture = try await PackFixture.make()
