@@ -74,6 +74,8 @@ let package = Package(
             name: "Evidence", dependencies: ["Shiplog", "TransparencyLog", "LedgerStore", "CZlib", crypto],
             resources: [.embedInCode("verify.py")], swiftSettings: swiftSettings),
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
+        // Whoever outside signs or keeps the log's checkpoints.
+        target("Attesting", ["Shiplog", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", crypto, log]),
         target(
             "HTTPAPI",
             [
@@ -96,7 +98,7 @@ let package = Package(
             dependencies: [
                 "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
                 "Evidence",
-                "Reconciling", "HTTPAPI", "Sandbox", log,
+                "Reconciling", "Attesting", "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -122,6 +124,14 @@ let package = Package(
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
         tests(of: "Sandbox", ["Shiplog", "Manifests"]),
+        tests(
+            of: "Attesting",
+            [
+                "Shiplog", "ShiplogTesting", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", crypto,
+                log,
+                hummingbird, .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio")
+            ]),
         tests(
             of: "HTTPAPI",
             [

@@ -6,7 +6,7 @@ import Synchronization
 /// A child `git` talks to the servers, one fetch a repository at a time; libgit2 reads commits, folders and files straight
 /// from the object store. Nothing is ever checked out.
 public final class Repositories: Sendable {
-    private let store: MirrorStore
+    let store: MirrorStore
     private let mirrors = Mutex<[String: BareMirror]>([:])
 
     /// How much work repositories made since the start.

@@ -4,7 +4,6 @@ import Shiplog
 import TransparencyLog
 
 extension TreeHead {
-    var rootText: String { root.base64 }
     var projection: JSON { ["size": .integer(size), "root": .string(rootText)] }
 }
 

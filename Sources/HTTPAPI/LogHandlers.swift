@@ -48,7 +48,8 @@ enum LogHandlers {
                 "origin": log?.epoch.map { .string($0.origin) }, "epoch": log?.epoch.map { .integer($0.number) },
                 "confirmed": log.map { .bool(!$0.isUnconfirmed) },
                 "epochs": log.map { .array($0.epochs.map(\.projection)) },
-                "checkpoint": checkpoint.map(Self.projection), "selfAttested": log.map { .bool($0.isSelfAttested) },
+                "checkpoint": checkpoint.map(Self.projection), "cosigned": log?.cosigned.map(Self.projection),
+                "selfAttested": log.map { .bool($0.isSelfAttested) },
                 "witnesses": log.map { .array($0.attestations.map(\.projection)) },
                 "trouble": log?.failure.map { ["code": .string($0.code.rawValue), "message": .string($0.message)] }
             ]))

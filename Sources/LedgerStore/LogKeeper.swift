@@ -23,6 +23,7 @@ public actor LogKeeper {
     private struct Seen: Sendable {
         var epochs: [Epoch]
         var published: Checkpoint?
+        var cosigned: Checkpoint?
         var failure: Failure?
         var attestations: [Attestation] = []
     }
@@ -134,6 +135,9 @@ public actor LogKeeper {
     public nonisolated var epoch: Epoch? { seen.withLock { $0.epochs.last } }
     /// The newest checkpoint that is durable outside the database, with witnesses' signatures once they came.
     public nonisolated var published: Checkpoint? { seen.withLock(\.published) }
+    /// The newest checkpoint that a witness has signed since the start: where much happens, the published one is a moment
+    /// younger than any signature could be.
+    public nonisolated var cosigned: Checkpoint? { seen.withLock(\.cosigned) }
     /// Why no newer checkpoint could be published.
     public nonisolated var failure: Failure? { seen.withLock(\.failure) }
     /// Whether a person still has to look at what was restored: nothing is changed until then.
@@ -141,7 +145,8 @@ public actor LogKeeper {
 
     /// How each witness and anchor stands to the log.
     public nonisolated var attestations: [Attestation] { seen.withLock(\.attestations) }
-    /// Whether the log has nobody's word but its own: no witness has signed, no anchor has taken a checkpoint.
+    /// Whether the log has nobody's word but its own: no witness that is configured has signed a checkpoint of this epoch,
+    /// no anchor has taken one.
     public nonisolated var isSelfAttested: Bool { !attestations.contains { $0.size != nil } }
 
     public nonisolated func report(_ attestation: Attestation) {
@@ -215,8 +220,18 @@ public actor LogKeeper {
         signers.removeFirst(signers.count - 1)
     }
 
-    /// Adds witnesses' signatures to the published checkpoint if it is still this one.
+    /// Adds witnesses' signatures, which the caller has checked, to a checkpoint, and to the published one if it is still
+    /// that.
     public func add(cosignatures lines: String, to checkpoint: Checkpoint) throws(Failure) {
+        var cosigned = checkpoint
+        if let known = self.cosigned, known.origin == checkpoint.origin, known.head == checkpoint.head {
+            cosigned = known
+        }
+        try cosigned.note.add(lines: lines)
+        seen.withLock { seen in
+            let isOlder = seen.cosigned.map { $0.origin == cosigned.origin && $0.head.size > cosigned.head.size }
+            if isOlder != true { seen.cosigned = cosigned }
+        }
         guard var current = published, current.origin == checkpoint.origin, current.head == checkpoint.head else {
             return
         }

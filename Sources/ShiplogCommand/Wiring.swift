@@ -1,3 +1,4 @@
+import Attesting
 import Foundation
 import GitSource
 import HTTPAPI
@@ -151,6 +152,9 @@ struct Wiring: Sendable {
         let controller = Controller(
             ledger: ledger, repositories: repositories, clusters: clusters, settings: controllerSettings,
             now: { Self.now() }, logger: logger)
+        let attester = try Attester(
+            log: log, parties: try parties(repositories), interval: configuration.log.interval.wholeMilliseconds,
+            now: { Self.now() }, logger: logger)
         let settings = try serverSettings()
         let listening = Promise<Int>()
         let server = try Server(
@@ -170,6 +174,7 @@ struct Wiring: Sendable {
                 services: [
                     .init(service: ControllerService(controller: controller, log: log)),
                     .init(service: LogService(log: log, logger: logger)),
+                    .init(service: AttestingService(attester: attester)),
                     .init(
                         service: StoryService { [retention = configuration.retention, logger] in
                             try await Housekeeping(ledger: ledger, retention: retention, logger: logger).run()
@@ -305,7 +310,7 @@ struct Wiring: Sendable {
 
 extension Duration {
     /// Rounded down; what does not fit becomes the largest number there is.
-    fileprivate var wholeMilliseconds: Int64 {
+    var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
         return overflow ? .max : product + attoseconds / 1_000_000_000_000_000

@@ -4,15 +4,15 @@ public import Shiplog
 /// A text with the signatures of one or more keys: <https://c2sp.org/signed-note>. What it says means nothing until a
 /// signature of a key that the reader trusts was checked.
 public struct SignedNote: Sendable, Hashable, CustomStringConvertible {
-    public struct Signature: Sendable, Hashable {
+    public struct Signature: Sendable, Hashable, CustomStringConvertible {
         public let name: String
         /// Four bytes.
         public let keyID: [UInt8]
         /// Without the key id.
         public let bytes: [UInt8]
 
-        /// The line in the note, with its end.
-        var line: String { "\u{2014} \(name) \(Data(keyID + bytes).base64EncodedString())\n" }
+        /// The line in the note, without its end.
+        public var description: String { "\u{2014} \(name) \(Data(keyID + bytes).base64EncodedString())" }
 
         /// When a witness says it saw the checkpoint; nil for what is no cosignature.
         public var cosignedAt: Timestamp? {
@@ -79,7 +79,7 @@ public struct SignedNote: Sendable, Hashable, CustomStringConvertible {
         "log.note-invalid", "this is no signed note: a text, an empty line, and a line for each signature",
         remedy: "give the file as it was served at /log/checkpoint")
 
-    public var description: String { text + "\n" + signatures.map(\.line).joined() }
+    public var description: String { text + "\n" + signatures.map { $0.description + "\n" }.joined() }
     public var bytes: [UInt8] { Array(description.utf8) }
 
     /// The signatures of these keys, each checked.

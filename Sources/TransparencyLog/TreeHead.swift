@@ -30,5 +30,7 @@ public struct TreeHead: Sendable, Hashable, CustomStringConvertible {
         self.init(size: size, root: root)
     }
 
-    public var description: String { "\(size):\(Data(root.bytes).base64EncodedString())" }
+    /// In base64.
+    public var rootText: String { Data(root.bytes).base64EncodedString() }
+    public var description: String { "\(size):\(rootText)" }
 }

@@ -15,6 +15,7 @@ struct HouseTests {
         "LedgerStore": ["Shiplog", "TransparencyLog", "AgeFormat", "Migrations", "GRDB", "Crypto", "CZlib"],
         "Evidence": ["Shiplog", "TransparencyLog", "LedgerStore", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
+        "Attesting": ["Shiplog", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", "Crypto"],
         "HTTPAPI": [
             "Shiplog", "TransparencyLog", "LedgerStore", "Evidence", "Reconciling", "Crypto", "Hummingbird",
             "HummingbirdTLS", "HummingbirdCore",
@@ -24,7 +25,7 @@ struct HouseTests {
         "ShiplogCommand": [
             "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
             "Evidence",
-            "Reconciling", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+            "Reconciling", "Attesting", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]

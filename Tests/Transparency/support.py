@@ -139,7 +139,7 @@ class Server:
         return path
 
     def events(self, kind):
-        return self.call("GET", f"/api/shiplog/v1/entries?kind={kind}&limit=100")["items"]
+        return self.call("GET", f"/api/shiplog/v1/events?kind={kind}&limit=100")["items"]
 
 
 class Meddler:
