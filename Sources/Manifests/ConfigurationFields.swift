@@ -17,6 +17,7 @@ enum ConfigurationFields {
             "jitter": .duration,
             "workers": .integer,
             "appParallelism": .integer,
+            "leaseNamespace": .string,
             "selfHealBackoff": .map(["initial": .duration, "factor": .integer, "maximum": .duration])
         ]),
         "git": .map([

@@ -152,6 +152,15 @@ private struct Reading {
         result.jitter = try duration(["controller", "jitter"], result.jitter)
         result.workers = try integer(["controller", "workers"], 1...256, result.workers)
         result.appParallelism = try integer(["controller", "appParallelism"], 1...64, result.appParallelism)
+        if let namespace = text("controller", "leaseNamespace") {
+            let isLabel = namespace.utf8.allSatisfy { byte in
+                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
+            }
+            guard isLabel, 1...63 ~= namespace.utf8.count, !namespace.hasPrefix("-"), !namespace.hasSuffix("-") else {
+                throw check.invalid(["controller", "leaseNamespace"], "must be the name of a namespace")
+            }
+            result.leaseNamespace = namespace
+        }
         let backoff = ["controller", "selfHealBackoff"]
         result.selfHealBackoff.initial = try duration(backoff + ["initial"], result.selfHealBackoff.initial)
         result.selfHealBackoff.factor = try integer(backoff + ["factor"], 1...100, result.selfHealBackoff.factor)

@@ -42,6 +42,8 @@ public struct ServerConfiguration: Sendable, Hashable {
         public var workers = 8
         /// Objects of one application written at once, 1…64.
         public var appParallelism = 16
+        /// The namespace, in each cluster, of the Lease that keeps a second server with the same ledger off.
+        public var leaseNamespace = "default"
         public var selfHealBackoff = Backoff()
     }
 

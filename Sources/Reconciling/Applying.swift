@@ -10,6 +10,8 @@ struct Applying: Sendable {
     let settings: ControllerSettings
     let mirror: ClusterMirror
     let catalog: KindCatalog
+    /// Asked before each write.
+    let hold: LeaseHold
     let uid: ApplicationUID
     let propagation: Propagation
     let parallelWrites: Int
@@ -119,6 +121,7 @@ struct Applying: Sendable {
         _ resource: Resource, over live: Resource?, _ change: PlannedChange, was: Resource? = nil
     ) async throws(Failure) -> Step {
         let kind = try await served(resource.gvk)
+        try hold.check()
         if let live { try await handOver(live, kind: kind) }
         let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions())
         await mirror.observe(answer)
@@ -162,6 +165,7 @@ struct Applying: Sendable {
     @discardableResult
     private func remove(_ live: Resource, _ change: PlannedChange) async throws(Failure) -> Bool {
         let kind = if let known = catalog.preferred[live.gvk.groupKind] { known } else { try catalog.served(live.gvk) }
+        try hold.check()
         let isReplacement = if case .replace = change.action { true } else { false }
         let deletion = try await mirror.cluster.delete(
             kind, namespace: live.namespace, name: live.name,

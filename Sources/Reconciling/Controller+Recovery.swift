@@ -34,17 +34,21 @@ extension Controller {
             startedAt: intent.startedAt)
         do throws(Failure) {
             let connection = try await connections.connect(application, anew: true)
+            let hold = try await leases.ensure(connection.cluster)
             let policy = reconciler.policy(for: application, prune: intent.options.prune, options: intent.options)
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }
             let (sequence, _, _) = try await reconciler.finish(
-                attempt, goal, Self.promised(comparison.plan, by: intent), application, connection, memory: &memory)
+                attempt, goal, Self.promised(comparison.plan, by: intent), application, connection, hold,
+                memory: &memory)
             logger.notice(
                 "attempt recovered", metadata: ["attempt": "\(attempt.sequence.value)", "sequence": "\(sequence.value)"]
             )
         } catch {
-            if error.isTransient, !Task.isCancelled, await tries(of: uid) < 3 {
+            // A lease of a writer that is gone runs out; until then everything else waits behind this attempt.
+            let patience = error.code == "cluster.leased" ? 30 : 3
+            if error.isTransient, !Task.isCancelled, await tries(of: uid) < patience {
                 logger.warning(
                     "recovery waits", metadata: ["attempt": "\(attempt.sequence.value)", "code": "\(error.code)"])
                 return false

@@ -19,6 +19,7 @@ public final class Controller: Sendable {
     /// Nothing new begins any more.
     let stopping = Flag()
     let connections: Connections
+    let leases: Leases
     let reconciler: Reconciler
     private let ready = Flag()
 
@@ -35,8 +36,13 @@ public final class Controller: Sendable {
         connections = Connections(clusters, logger: logger) { [queue] uid in
             await queue.put(uid, WorkQueue.Reasons(causes: [.watch]), afterMilliseconds: settle)
         }
+        leases = Leases(
+            LeaseIdentity(
+                holder: LeaseIdentity.holder(ofDirectory: ledger.directory.path), ledger: ledger.uid,
+                epoch: settings.epoch, namespace: settings.leaseNamespace),
+            duration: settings.leaseDuration, now: now, logger: logger)
         reconciler = Reconciler(
-            ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections,
+            ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections, leases: leases,
             state: state, settings: settings, now: now, logger: logger)
     }
 
@@ -71,6 +77,7 @@ public final class Controller: Sendable {
             for _ in 0..<max(1, settings.operationWorkers) { group.addTask { await self.work(operationsOnly: true) } }
             group.addTask { await self.poll() }
             group.addTask { await self.tasks.run() }
+            group.addTask { await self.leases.run() }
             await withTaskCancellationHandler {
                 await group.waitForAll()
             } onCancel: {
@@ -101,6 +108,8 @@ public final class Controller: Sendable {
         while await state.isWorking, ContinuousClock.now < deadline, !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(20))
         }
+        // With something still being written, whoever comes next has to wait for the lease to run out.
+        if await !state.isWorking { await leases.release() }
     }
 
     // MARK: - Workers

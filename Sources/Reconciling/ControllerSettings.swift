@@ -22,6 +22,12 @@ public struct ControllerSettings: Sendable {
     public var watchSettle: Int64 = 100
     /// How long a graceful stop may take.
     public var shutdownGrace: Int64 = 20_000
+    /// The namespace of the Lease that keeps a second server with the same ledger off a cluster.
+    public var leaseNamespace = "default"
+    /// Another server may take over when the lease was not renewed for so long; at least a second.
+    public var leaseDuration: Int64 = 60_000
+    /// Which life of the ledger this is; a server of an earlier one writes nowhere a later one has written.
+    public var epoch: Int64 = 1
 
     public init() {}
 }

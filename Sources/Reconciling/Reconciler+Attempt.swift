@@ -12,6 +12,7 @@ extension Reconciler {
         onAttempt: @Sendable (SequenceNumber) async -> Void
     ) async throws(Failure) -> (SequenceNumber, Failure?, Revision.Outcome) {
         let connection = try await connections.connect(application, anew: true)
+        let hold = try await leases.ensure(connection.cluster)
         if application.clusterUID == nil, let uid = connection.reference.uid {
             try await ledger.acceptCluster(uid, for: application.uid, actor: .controller)
         }
@@ -34,21 +35,22 @@ extension Reconciler {
                 "sequence": "\(attempt.sequence.value)"
             ].merging(Self.request(of: goal.actor)) { $1 })
         await onAttempt(attempt.sequence)
-        return try await finish(attempt, goal, plan, application, connection, memory: &memory)
+        return try await finish(attempt, goal, plan, application, connection, hold, memory: &memory)
     }
 
     /// Applies what an open attempt promised and closes it: the running loop and recovery both end here.
     func finish(
         _ attempt: Attempt, _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ connection: Connection,
-        memory: inout Memory
+        _ hold: LeaseHold, memory: inout Memory
     ) async throws(Failure) -> (SequenceNumber, Failure?, Revision.Outcome) {
         Interruption.current?.beginApplying()
         let applying = Applying(
-            ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog,
+            ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog, hold: hold,
             uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
             parallelWrites: settings.parallelWrites)
         var result = Applying.Result()
         do throws(Failure) {
+            try hold.check()
             if let namespace = try await createNamespace(for: application, goal, connection) {
                 result.outcomes.append(namespace)
                 if namespace.action == .created { result.counts.created += 1 }

@@ -141,6 +141,22 @@ extension Reconciler {
         status.conditions.append(ApplicationStatus.Condition(failure, since: now()))
     }
 
+    /// Why nothing may be written to the cluster, if it is so.
+    func refusal(of connection: Connection) async -> Failure? {
+        do throws(Failure) {
+            _ = try await leases.ensure(connection.cluster)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// A cluster without leases is written to, and every application in it says what that means.
+    func noteWaiver(_ connection: Connection, in status: inout ApplicationStatus) async {
+        guard let waiver = await leases.waiver(of: connection.cluster) else { return }
+        status.conditions.append(ApplicationStatus.Condition(waiver.failure, since: waiver.since))
+    }
+
     /// What a person should see of a decision not to act.
     func note(
         _ decision: AutomationPolicy.Decision, _ comparison: Comparison, _ memory: Memory,

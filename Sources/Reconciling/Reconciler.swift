@@ -10,6 +10,7 @@ struct Reconciler: Sendable {
     let ledger: Ledger
     let rendering: Rendering
     let connections: Connections
+    let leases: Leases
     let state: LoopState
     let settings: ControllerSettings
     let now: @Sendable () -> Timestamp
@@ -72,6 +73,12 @@ struct Reconciler: Sendable {
             let decision = decide(application, desired, comparison, memory)
             switch decision {
             case .act(let why, let retry):
+                if let failure = await refusal(of: connection) {
+                    // What is there is looked at and recorded all the same.
+                    outcome.status.conditions.append(ApplicationStatus.Condition(failure, since: now()))
+                    if case .retry(let after) = failure.next { outcome.again = (after ?? 30_000, .retry) }
+                    break
+                }
                 let goal = Goal(
                     kind: .sync, cause: why, actor: .controller, desired: desired,
                     options: asked ?? OperationOptions(prune: policy.prune), retry: retry, startedAt: startedAt)
@@ -85,6 +92,7 @@ struct Reconciler: Sendable {
             }
             note(decision, comparison, memory, in: &outcome.status)
             await noteUnseen(application, in: &outcome.status)
+            await noteWaiver(connection, in: &outcome.status)
             outcome.recorded = try await record(
                 comparison, desired, application, connection, cause: cause, actor: actor, startedAt: startedAt,
                 memory: &memory)

@@ -149,6 +149,8 @@ struct Wiring: Sendable {
         let repositories = Repositories(
             directory: directory.repositories, limits: limits, credentials: { credentials.credentials(for: $0) })
         let (clusters, local) = try clusters(inCluster: inCluster)
+        var controllerSettings = controllerSettings
+        controllerSettings.epoch = log.epoch?.number ?? 1
         let controller = Controller(
             ledger: ledger, repositories: repositories, clusters: clusters, settings: controllerSettings,
             now: { Self.now() }, logger: logger)
@@ -284,6 +286,7 @@ struct Wiring: Sendable {
         settings.pollJitter = controller.jitter.wholeMilliseconds
         settings.workers = controller.workers
         settings.parallelWrites = controller.appParallelism
+        settings.leaseNamespace = controller.leaseNamespace
         settings.selfHealInitial = controller.selfHealBackoff.initial.wholeMilliseconds
         settings.selfHealMaximum = controller.selfHealBackoff.maximum.wholeMilliseconds
         return settings

@@ -61,6 +61,12 @@ public actor FakeCluster: Cluster {
     public func allowListing(in namespaces: Set<String>?) { listable = namespaces }
     public func clearFaults() { faults = [] }
     public func become(_ uid: String) { clusterUID = uid }
+    /// Leases are off unless a test is about them, as they would be among the writes it counts.
+    public func serveLeases() {
+        let gvk = GroupVersionKind(group: "coordination.k8s.io", version: "v1", kind: "Lease")
+        kinds[gvk] = ServedKind(
+            gvk: gvk, plural: "leases", isNamespaced: true, verbs: ["get", "list", "watch", "create", "update"])
+    }
     public func stopServing(_ gvk: GroupVersionKind) { kinds[gvk] = nil }
     public func object(_ key: ResourceKey) -> Resource? { objects[key] }
     public var all: [Resource] { objects.values.sorted { $0.key < $1.key } }
@@ -175,7 +181,10 @@ public actor FakeCluster: Cluster {
         _ resource: Resource, as kind: ServedKind, _ options: WriteOptions
     ) async throws(Failure) -> Resource {
         let fault = try await enter(.replace, resource.name)
-        guard objects[resource.key] != nil else { throw Failure(.clusterNotFound, "\(resource.key) is not there") }
+        guard let old = objects[resource.key] else { throw Failure(.clusterNotFound, "\(resource.key) is not there") }
+        if let version = resource.resourceVersion, version != old.resourceVersion {
+            throw Failure(.clusterConflict, "\(resource.key) has changed")
+        }
         if options.dryRun { return try finish(resource, fault) }
         writes.append("replace \(resource.key)")
         return try finish(store(resource, added: false), fault)

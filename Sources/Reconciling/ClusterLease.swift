@@ -1,0 +1,337 @@
+import Glibc
+import Logging
+import Shiplog
+import Synchronization
+
+/// Who writes to clusters on behalf of which ledger.
+struct LeaseIdentity: Sendable, Hashable {
+    /// This process's data directory on this machine since it was started. Whoever has it again after a crash is the same
+    /// writer and need not wait: the directory's lock admits one process at a time. A copy elsewhere never has it.
+    let holder: String
+    let ledger: String
+    let epoch: Int64
+    let namespace: String
+
+    var name: String { "shiplog-" + ledger.lowercased() }
+
+    static func holder(ofDirectory path: String) -> String {
+        var information = stat()
+        let isThere = stat(path, &information) == 0
+        var boot = [UInt8](repeating: 0, count: 8)
+        let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        let count = file >= 0 ? read(file, &boot, boot.count) : 0
+        if file >= 0 { close(file) }
+        guard isThere, count == boot.count else {
+            // Without a name of its own it takes a new one, and waits after a crash.
+            return "shiplog-" + String(UInt64.random(in: 0...(.max)), radix: 16)
+        }
+        let place = String(information.st_dev, radix: 16) + "-" + String(information.st_ino, radix: 16)
+        return "shiplog-" + String(decoding: boot, as: UTF8.self) + "-" + place
+    }
+}
+
+/// A `coordination.k8s.io/v1` Lease as it stands in a cluster.
+struct LeaseRecord: Sendable, Hashable {
+    static let kind = GroupVersionKind(group: "coordination.k8s.io", version: "v1", kind: "Lease")
+    static let ledgerAnnotation = "shiplog.dev/ledger"
+    static let epochAnnotation = "shiplog.dev/epoch"
+
+    /// Empty when it was given back.
+    var holder: String
+    var epoch: Int64
+    /// Seconds, 1…3600.
+    var duration: Int64
+    /// What changes with each renewal; another's clock is not read, only whether it goes.
+    var renewTime: String
+    var version: String
+
+    init(_ lease: Resource) {
+        let spec = lease.object["spec"]
+        holder = spec?["holderIdentity"]?.string ?? ""
+        epoch = lease.annotations[Self.epochAnnotation].flatMap { Int64($0) } ?? 1
+        duration = min(3600, max(1, spec?["leaseDurationSeconds"]?.integer ?? 60))
+        renewTime = spec?["renewTime"]?.string ?? ""
+        version = lease.resourceVersion ?? ""
+    }
+
+    enum Verdict: Sendable, Hashable {
+        case mayTake
+        /// Another writer has it, and has renewed it not too long ago.
+        case held
+        /// A writer of a later epoch has had it: what is here is an older copy of the ledger.
+        case newerEpoch
+    }
+
+    /// - Parameter unchanged: milliseconds for which it was seen not to change, on our own clock; as client-go judges it.
+    func verdict(for identity: LeaseIdentity, unchanged: Int64) -> Verdict {
+        if epoch > identity.epoch { return .newerEpoch }
+        if holder.isEmpty || holder == identity.holder { return .mayTake }
+        return unchanged >= duration * 1000 ? .mayTake : .held
+    }
+}
+
+/// How long this process may write to a cluster. Read before every write.
+final class LeaseHold: Sendable {
+    enum State: Sendable, Hashable {
+        case none
+        /// Monotonic milliseconds.
+        case held(until: Int64)
+        /// The cluster has no leases for us: nothing keeps another writer off.
+        case waived(Failure, since: Timestamp, againAt: Int64)
+    }
+
+    private let state = Mutex(State.none)
+
+    var current: State { state.withLock(\.self) }
+    func set(_ new: State) { state.withLock { $0 = new } }
+
+    func isValid(at now: Int64 = Monotonic.milliseconds) -> Bool {
+        switch current {
+        case .none: false
+        case .held(let until): now < until
+        case .waived: true
+        }
+    }
+
+    /// - Throws: `cluster.lease-lost`.
+    func check() throws(Failure) {
+        guard isValid() else {
+            throw Failure(
+                "cluster.lease-lost", "the lease on the cluster could not be renewed in time; nothing more is written",
+                remedy: "another writer may have taken over: check that one server alone works on this ledger",
+                next: .retry(afterMilliseconds: 5000))
+        }
+    }
+}
+
+/// The lease of one cluster: keeps a second server with the same ledger, a restored copy that runs elsewhere, from
+/// writing to it.
+actor ClusterLease {
+    nonisolated let hold = LeaseHold()
+    private let cluster: any Cluster
+    private let identity: LeaseIdentity
+    private let duration: Int64
+    private let now: @Sendable () -> Timestamp
+    private let logger: Logger
+    /// The last record of another's, and when it was first seen so.
+    private var observed: (record: LeaseRecord, since: Int64)?
+    private var isReleased = false
+
+    private static let attempts = 4
+    private static let waiverLasts: Int64 = 300_000
+
+    /// - Parameter duration: milliseconds; at least a second.
+    init(
+        _ cluster: any Cluster, _ identity: LeaseIdentity, duration: Int64, now: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.cluster = cluster
+        self.identity = identity
+        self.duration = max(1000, duration)
+        self.now = now
+        self.logger = logger
+    }
+
+    /// Makes sure that this process may write now. Costs nothing while the lease is held.
+    /// - Throws: `cluster.leased`, `cluster.lease-newer`; what kept the cluster from answering.
+    func ensure() async throws(Failure) {
+        if case .waived(_, _, let againAt) = hold.current, Monotonic.milliseconds < againAt { return }
+        if case .held = hold.current, hold.isValid() { return }
+        try await take()
+    }
+
+    /// Renews a lease that is held. A failure changes nothing until the lease runs out.
+    func renew() async {
+        guard case .held = hold.current, !isReleased else { return }
+        do throws(Failure) {
+            try await take()
+        } catch {
+            logger.warning("a lease was not renewed", metadata: ["cluster": "\(cluster.name)", "code": "\(error.code)"])
+        }
+    }
+
+    /// Gives it back, so that whoever comes next need not wait.
+    func release() async {
+        isReleased = true
+        guard case .held = hold.current else { return }
+        hold.set(.none)
+        do throws(Failure) {
+            let kind = try await kind()
+            guard let lease = try await cluster.get(kind, namespace: identity.namespace, name: identity.name),
+                LeaseRecord(lease).holder == identity.holder
+            else { return }
+            var free = lease
+            free.set("", at: "spec", "holderIdentity")
+            free.set(1, at: "spec", "leaseDurationSeconds")
+            _ = try await cluster.replace(free, as: kind, WriteOptions())
+        } catch {
+            logger.debug(
+                "a lease was not given back", metadata: ["cluster": "\(cluster.name)", "code": "\(error.code)"])
+        }
+    }
+
+    private func kind() async throws(Failure) -> ServedKind {
+        try await cluster.catalog(refresh: false).served(LeaseRecord.kind)
+    }
+
+    private func take() async throws(Failure) {
+        for _ in 0..<Self.attempts {
+            // From before the request on: the server may have written it as early as that.
+            let asked = Monotonic.milliseconds
+            do throws(Failure) {
+                let kind = try await kind()
+                let found = try await cluster.get(kind, namespace: identity.namespace, name: identity.name)
+                let wanted = try lease(from: found)
+                if found == nil {
+                    _ = try await cluster.create(wanted, as: kind, WriteOptions())
+                } else {
+                    _ = try await cluster.replace(wanted, as: kind, WriteOptions())
+                }
+                guard !isReleased else { throw Self.stopping }
+                hold.set(.held(until: asked + duration))
+                observed = nil
+                return
+            } catch {
+                switch error.code {
+                case .clusterConflict, .clusterAlreadyExists:
+                    // Somebody was faster: another worker of ours, or another server. The next look tells.
+                    if hold.isValid(), !isReleased { return }
+                case .clusterForbidden, "cluster.kind-unknown", "cluster.version-not-served", .clusterNotFound:
+                    waive(error)
+                    return
+                default: throw error
+                }
+            }
+        }
+        throw leased(by: observed?.record.holder ?? "others who come and go")
+    }
+
+    /// The lease as it is to be written.
+    /// - Throws: `cluster.leased`, `cluster.lease-newer` when it is not ours to take.
+    private func lease(from found: Resource?) throws(Failure) -> Resource {
+        let record = found.map(LeaseRecord.init)
+        if let record {
+            let seen = Monotonic.milliseconds
+            if observed?.record != record { observed = (record, seen) }
+            switch record.verdict(for: identity, unchanged: seen - (observed?.since ?? seen)) {
+            case .mayTake: break
+            case .held: throw leased(by: record.holder)
+            case .newerEpoch:
+                throw Failure(
+                    "cluster.lease-newer",
+                    "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
+                        + "this is epoch \(identity.epoch)",
+                    remedy: "stop this server: it runs on an older copy. If the later one is gone for good, delete the "
+                        + "Lease \(identity.namespace)/\(identity.name)")
+            }
+        }
+        let time = Self.microTime(now())
+        var lease: Resource
+        if let found { lease = found } else { lease = try blank() }
+        lease.set(.string(identity.ledger), at: "metadata", "annotations", LeaseRecord.ledgerAnnotation)
+        lease.set(.string(String(identity.epoch)), at: "metadata", "annotations", LeaseRecord.epochAnnotation)
+        lease.set(.string(identity.holder), at: "spec", "holderIdentity")
+        lease.set(.integer(duration / 1000), at: "spec", "leaseDurationSeconds")
+        lease.set(.string(time), at: "spec", "renewTime")
+        if record?.holder != identity.holder {
+            lease.set(.string(time), at: "spec", "acquireTime")
+            let before = found?.object.at("spec", "leaseTransitions")?.integer
+            lease.set(.integer(found == nil ? 0 : (before ?? 0) + 1), at: "spec", "leaseTransitions")
+        }
+        return lease
+    }
+
+    private func blank() throws(Failure) -> Resource {
+        try Resource([
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": ["name": .string(identity.name), "namespace": .string(identity.namespace)]
+        ])
+    }
+
+    private func waive(_ failure: Failure) {
+        let why = Failure(
+            "cluster.lease-unavailable",
+            "nothing keeps a second server with this ledger from writing to \(cluster.name): \(failure.message)",
+            remedy: "let Shiplog get, create and update leases.coordination.k8s.io in the namespace "
+                + identity.namespace)
+        var since = now()
+        if case .waived(_, let before, _) = hold.current {
+            since = before
+        } else {
+            logger.warning("\(why.message)", metadata: ["cluster": "\(cluster.name)", "code": "\(failure.code)"])
+        }
+        hold.set(.waived(why, since: since, againAt: Monotonic.milliseconds + Self.waiverLasts))
+    }
+
+    private func leased(by holder: String) -> Failure {
+        Failure(
+            "cluster.leased", "another server with this ledger writes to the cluster \(cluster.name): \(holder)",
+            remedy: "run one server a ledger; a copy of it takes over when the other has been silent for "
+                + "\(duration / 1000) seconds", next: .retry(afterMilliseconds: duration / 2))
+    }
+
+    private static let stopping = Failure(
+        "operation.server-stopping", "the server is stopping", remedy: "ask again when it has started",
+        next: .superseded)
+
+    /// Kubernetes' MicroTime takes six decimals, no fewer.
+    static func microTime(_ time: Timestamp) -> String {
+        let text = time.description
+        return text.hasSuffix("Z") ? text.dropLast() + "000Z" : text
+    }
+}
+
+/// The leases of all clusters that were written to.
+actor Leases {
+    private let identity: LeaseIdentity
+    private let duration: Int64
+    private let now: @Sendable () -> Timestamp
+    private let logger: Logger
+    private var leases: [String: ClusterLease] = [:]
+
+    init(_ identity: LeaseIdentity, duration: Int64, now: @escaping @Sendable () -> Timestamp, logger: Logger) {
+        self.identity = identity
+        self.duration = duration
+        self.now = now
+        self.logger = logger
+    }
+
+    /// Makes sure that this process may write to the cluster, and gives what tells so from then on.
+    func ensure(_ cluster: any Cluster) async throws(Failure) -> LeaseHold {
+        let lease = lease(of: cluster)
+        try await lease.ensure()
+        return lease.hold
+    }
+
+    /// Why nothing keeps another writer from the cluster, if it is so.
+    func waiver(of cluster: any Cluster) -> (failure: Failure, since: Timestamp)? {
+        guard case .waived(let failure, let since, _) = leases[cluster.name]?.hold.current else { return nil }
+        return (failure, since)
+    }
+
+    /// Renews what is held, at a third of its time, until cancelled.
+    func run() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: .milliseconds(max(300, duration / 3))) } catch { return }
+            let all = Array(leases.values)
+            await withTaskGroup(of: Void.self) { group in
+                for lease in all { group.addTask { await lease.renew() } }
+            }
+        }
+    }
+
+    /// Once nothing is written any more.
+    func release() async {
+        let all = Array(leases.values)
+        await withTaskGroup(of: Void.self) { group in
+            for lease in all { group.addTask { await lease.release() } }
+        }
+    }
+
+    private func lease(of cluster: any Cluster) -> ClusterLease {
+        if let lease = leases[cluster.name] { return lease }
+        let lease = ClusterLease(cluster, identity, duration: duration, now: now, logger: logger)
+        leases[cluster.name] = lease
+        return lease
+    }
+}
