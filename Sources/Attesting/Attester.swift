@@ -29,7 +29,7 @@ public enum Party: Sendable {
 /// Shows the newest checkpoint to witnesses and anchors, in rounds, and keeps their receipts in the log.
 ///
 /// Nothing waits for them: one that is down, slow or wrong is reported and asked again in the next round.
-/// Why it is so: docs/decisions/0014-outside-eyes.md.
+/// Why it is so: docs/decisions/0017-eyes-from-outside.md.
 public actor Attester {
     private struct Standing {
         /// The origin and the size of the tree it took last.

@@ -49,6 +49,7 @@ extension Repositories {
     /// - Parameter owner: who calls: one addition of an owner at a time.
     /// - Returns: the commit that has the file.
     /// - Throws: `git.push-refused`, `git.push-overtaken`, and what talking to the server gives.
+    @discardableResult
     public func append(
         _ addition: BranchAddition, to url: RepositoryURL, owner: String
     ) async throws(Failure) -> CommitID {

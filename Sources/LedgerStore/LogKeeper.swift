@@ -268,6 +268,7 @@ public actor LogKeeper {
     }
 
     /// A person has looked at the applications and pins that were restored.
+    @discardableResult
     public func confirm(actor: Actor, reason: String?) async throws(Failure) -> SequenceNumber {
         guard let epoch, epoch.isUnconfirmed else {
             throw Failure("log.confirmed", "there is nothing to confirm: no restored copy waits for anybody")

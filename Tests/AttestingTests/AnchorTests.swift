@@ -20,7 +20,7 @@ import TransparencyLog
             desk.answer { call in (201, "stored for \(call.headers["authorization"] ?? "")") }
             let anchor = HTTPAnchor(name: "archive", url: url + "/x", token: { SecretText(Self.secret) })
             let checkpoint = try #require(log.published)
-            await try test.attester(log, .http(anchor)).round()
+            try await test.attester(log, .http(anchor)).round()
             let call = try #require(desk.calls.first)
             #expect(call.path == "/x" && call.body == checkpoint.note.description)
             #expect(call.headers["authorization"] == "Bearer " + Self.secret)
@@ -52,7 +52,7 @@ import TransparencyLog
         let test = try await TestLedger.make()
         let log = try await test.log()
         try await Desk.run({ _ in (status, "no") }) { desk, url in
-            await try test.attester(log, .http(HTTPAnchor(name: "archive", url: url))).round()
+            try await test.attester(log, .http(HTTPAnchor(name: "archive", url: url + "/x"))).round()
             #expect(desk.calls.count == 1)
         }
         let failure = try #require(log.attestations.first?.failure)
