@@ -157,14 +157,25 @@ func (w *aWitness) addCheckpoint(answer http.ResponseWriter, request *http.Reque
 	case !w.follows(now.Tree, proof):
 		http.Error(answer, "the log does not go on from where it was", http.StatusUnprocessableEntity)
 	default:
-		w.head = now.Tree
-		kept, _ := json.Marshal(w.head)
-		if err := os.WriteFile(w.state, kept, 0o644); err != nil {
+		if err := w.keep(now.Tree); err != nil {
 			http.Error(answer, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		io.WriteString(answer, w.cosign(opened.Text))
 	}
+}
+
+// keep comes before the answer: what was signed must not be forgotten.
+func (w *aWitness) keep(head tlog.Tree) error {
+	kept, err := json.Marshal(head)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(w.state+".new", kept, 0o644); err != nil {
+		return err
+	}
+	w.head = head
+	return os.Rename(w.state+".new", w.state)
 }
 
 func (w *aWitness) follows(now tlog.Tree, proof tlog.TreeProof) bool {
