@@ -179,7 +179,10 @@ struct Wiring: Sendable {
                     .init(service: AttestingService(attester: attester)),
                     .init(
                         service: StoryService { [retention = configuration.retention, logger] in
-                            try await Housekeeping(ledger: ledger, retention: retention, logger: logger).run()
+                            // Being stopped is no failure: one would cancel the others in the middle of their own end.
+                            do {
+                                try await Housekeeping(ledger: ledger, retention: retention, logger: logger).run()
+                            } catch is CancellationError {}
                         }),
                     .init(service: ServerService(server: server)),
                     .init(
