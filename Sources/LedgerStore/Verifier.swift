@@ -125,12 +125,25 @@ struct Verifier: Sendable {
         }
     }
 
+    /// The keys at hand are those that the ledger was made with.
+    private func namedKeys(_ db: Database) throws {
+        guard let keys else { return }
+        for (check, purpose) in [(keys.masterCheck, "master"), (keys.redactionCheck, "redaction")] {
+            let known = try Int.fetchOne(
+                db, sql: "SELECT 1 FROM key_check WHERE id = ? AND purpose = ?", arguments: [Data(check), purpose])
+            if known == nil {
+                findings.add(nil, "the ledger names another \(purpose) key than the one in keys/")
+            }
+        }
+    }
+
     private static func firstLine(_ sql: String) -> String { String(sql.prefix { $0 != "\n" }.prefix(100)) }
 
     private func structure(_ db: Database, isFull: Bool) throws {
         progress(VerificationProgress(phase: .structure, done: 0, total: 1))
         let cursor = try String.fetchCursor(db, sql: isFull ? "PRAGMA integrity_check(20)" : "PRAGMA quick_check(20)")
         while let line = try cursor.next(), line != "ok" { findings.add(nil, "SQLite finds damage: \(line)") }
+        try namedKeys(db)
         if let row = try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") {
             findings.add(nil, "a row of the table \((try? row.held(0)) ?? "?") refers to one that is not there")
         }

@@ -180,8 +180,8 @@ def test_one_row_is_shown_with_its_difference_manifests_and_bytes(shiplog):
 
 
 def test_an_event_of_the_log_is_shown_as_well(shiplog):
-    assert "token.created" in shiplog.run("show", 1).stdout
-    assert shiplog.json("show", 1)["kind"] == "token.created"
+    assert "epoch.started" in shiplog.run("show", 1).stdout
+    assert shiplog.json("show", 1)["kind"] == "epoch.started"
 
 
 # Exit codes and errors

@@ -122,8 +122,7 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
             "POST", Site.api + "/plans/apply", ["plan": plan ?? .null, "reason": "the greeting is wrong"])
         if answer.status == 202, let group = answer.json.at("fleet", "group")?.integer {
             try await until("the fleet has ended") {
-                try await sender.site.boss.get(Site.api + "/fleets/\(group)?wait=1").json
-                    .at("fleet", "state")?.string == "finished"
+                try await sender.site.boss.get(Site.api + "/fleets/\(group)?wait=1").json["state"] == "finished"
             }
         }
         return answer
