@@ -119,7 +119,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         tests(of: "Shiplog", [], exclude: ["Cases"]),
         tests(of: "TransparencyLog", ["Shiplog", crypto]),
-        tests(of: "AgeFormat", ["Shiplog", crypto], exclude: ["Vectors"]),
+        tests(of: "AgeFormat", ["Shiplog", crypto]),
         tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),
         tests(of: "Manifests", ["Shiplog"], exclude: ["Cases"]),
         tests(of: "KubernetesAPI", ["Shiplog", "Sandbox", "Manifests"]),
