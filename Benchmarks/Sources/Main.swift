@@ -14,9 +14,12 @@ enum Main {
             try await StateBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "export":
             try await ExportBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
+        case "log":
+            try await LogBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "poll": try await PollBenchmark.run()
         default:
-            print("usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | export ROWS… | poll")
+            print(
+                "usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | export ROWS… | log ROWS… | poll")
             exit(64)
         }
     }
