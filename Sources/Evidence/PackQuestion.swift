@@ -21,7 +21,8 @@ struct PackQuestion {
         guard let filter = json["filter"].flatMap({ EvidenceFilter(document: $0) }) else {
             throw EvidenceVerifier.wrong("query.json asks for something that this version does not know")
         }
-        guard let first = json.at("range", "first")?.integer, let last = json.at("range", "last")?.integer,
+        guard let first = json.at("range", "first")?.integer, let last = json.at("range", "last")?.integer, first > 0,
+            last <= Checkpoint.largestSize,
             first >= 1, last >= first, last <= head.size, last - first + 1 == entries,
             json.at("range", "entries")?.integer == entries, json.at("range", "gaps")?.integer == 0
         else { throw EvidenceVerifier.wrong("the range in query.json is not that of the entries") }
@@ -48,7 +49,7 @@ struct PackQuestion {
         guard let runs = json?.array else { throw EvidenceVerifier.wrong("query.json has no list \(name)") }
         for run in runs {
             guard let first = run.array?.first?.integer, let last = run.array?.last?.integer, run.array?.count == 2,
-                first >= next, last >= first, last <= range.upperBound
+                first >= next, last >= first, last <= range.upperBound, last <= Checkpoint.largestSize
             else { throw EvidenceVerifier.wrong("the list \(name) of query.json is not in order within the range") }
             for sequence in first...last { set.insert(sequence) }
             next = last + 1

@@ -60,8 +60,9 @@ enum FleetHandlers {
             guard names.insert(order.application.name).inserted else {
                 throw fields.wrong("application", "stands twice in the plan")
             }
-            try await demand(order, at: sequence, call)
-            orders.append(order)
+            let known = try await demand(order, at: sequence, call)
+            orders.append(
+                FleetOrder(application: known, action: order.action, target: order.target, expects: order.expects))
         }
         let request = FleetRequest(
             at: sequence, orders: orders, options: try options(chosen), reason: try fields.string("reason"),
@@ -107,7 +108,9 @@ enum FleetHandlers {
     }
 
     /// What the plan says of an application proves nothing: the ledger says what it belongs to.
-    private static func demand(_ order: FleetOrder, at sequence: SequenceNumber, _ call: Call) async throws {
+    private static func demand(
+        _ order: FleetOrder, at sequence: SequenceNumber, _ call: Call
+    ) async throws -> ApplicationReference {
         let missing = Problem.noApplication(order.application.name)
         guard let known = try await call.ledger.application(uid: order.application.uid),
             known.name == order.application.name
@@ -116,9 +119,10 @@ enum FleetHandlers {
         try await call.demand(act, on: Subject(known.reference), hiddenAs: missing.asRefusal)
         guard order.action == .recreate,
             let declared = try await call.ledger.declaration(of: order.application.uid, at: sequence)
-        else { return }
+        else { return known.reference }
         try await call.demand(
             act, on: .application(name: declared.name, project: declared.project), hiddenAs: missing.asRefusal)
+        return known.reference
     }
 
     @Sendable static func get(_ call: Call) async throws -> Response {

@@ -17,6 +17,16 @@ struct CheckpointFile: Sendable {
     /// The last one of an epoch that has ended.
     func path(ofEpoch number: Int64) -> String { "\(folder)/\(uid).epoch-\(number).checkpoint" }
 
+    /// The highest epoch of which a last checkpoint is kept here; 0 when there is none.
+    var lastEnded: Int64 {
+        let prefix = uid + ".epoch-"
+        return FileSystem.names(in: folder).compactMap { name -> Int64? in
+            guard name.hasPrefix(prefix), name.hasSuffix(".checkpoint") else { return nil }
+            return Int64(name.dropFirst(prefix.count).dropLast(".checkpoint".count))
+                .flatMap { 1...1 << 32 ~= $0 ? $0 : nil }
+        }.max() ?? 0
+    }
+
     /// nil when there is none.
     /// - Throws: `data.unusable`, `log.note-invalid`, `log.checkpoint-invalid`.
     func read() throws(Failure) -> Checkpoint? {

@@ -17,6 +17,8 @@ enum Connections {
             try db.execute(sql: "PRAGMA journal_mode = WAL")
             // Each commit is an fsync: what is acknowledged survives power loss.
             try db.execute(sql: "PRAGMA synchronous = FULL")
+            // What is erased is overwritten, whatever SQLite was built with.
+            try db.execute(sql: "PRAGMA secure_delete = ON")
             // Without it REPLACE would fire no DELETE trigger.
             try db.execute(sql: "PRAGMA recursive_triggers = ON")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")

@@ -234,6 +234,13 @@ enum LedgerSQL {
 
     static let fold = "SELECT last, bundle FROM fold WHERE first <= :sequence ORDER BY first DESC LIMIT 1"
 
+    /// The act by which entries of a range were let go, then or later.
+    static let letGo = """
+        SELECT 1 FROM event INDEXED BY event_kind
+        WHERE kind = 'ledger.folded' AND entry ->> '$.facts.kept' = 0
+            AND entry ->> '$.facts.first' <= :first AND entry ->> '$.facts.last' >= :last
+        """
+
     static let entryCount = """
         SELECT (SELECT count(*) FROM revision NOT INDEXED WHERE sequence BETWEEN :first AND :last)
             + (SELECT count(*) FROM event NOT INDEXED WHERE sequence BETWEEN :first AND :last)

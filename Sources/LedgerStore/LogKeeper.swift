@@ -34,6 +34,7 @@ public actor LogKeeper {
     private nonisolated let seen: Mutex<Seen>
     /// Oldest first: more than one only until a rotation is covered by a checkpoint that both have signed.
     private var signers: [NoteSigner]
+    private var isRotating = false
     private var listeners: [Int: AsyncStream<Checkpoint>.Continuation] = [:]
     private var nextListener = 0
 
@@ -55,7 +56,7 @@ public actor LogKeeper {
         let keyFiles = SigningKeyFiles(folder: ledger.directory.keys)
         var epochs = try await ledger.epochs()
         let last = try file.read()
-        let fork = try await LogFork.find(ledger, epochs, last, keyFiles)
+        let fork = try await LogFork.find(ledger, epochs, last, lastEnded: file.lastEnded)
         switch (fork, acceptance) {
         case (let fork?, nil): throw fork.failure
         case (nil, _?):
@@ -63,7 +64,8 @@ public actor LogKeeper {
                 "log.no-fork", "there is no fork to accept: the ledger is the one that was signed",
                 remedy: "start without --accept-fork")
         case (let fork?, let acceptance?):
-            let ended = max(epochs.last?.number ?? 0, last.flatMap { Origin($0.origin, ledger.uid)?.epoch } ?? 0)
+            let ended = max(
+                epochs.last?.number ?? 0, last.flatMap { Origin($0.origin, ledger.uid)?.epoch } ?? 0, file.lastEnded)
             if let last { try file.write(last, to: file.path(ofEpoch: ended)) }
             try await begin(
                 ledger, ended + 1, base, keyFiles, fork: fork, actor: acceptance.actor, reason: acceptance.reason)
@@ -92,13 +94,9 @@ public actor LogKeeper {
         }
         // The key first: an epoch whose key was never written could never sign.
         try keyFiles.store(signer)
-        do throws(Failure) {
-            try await ledger.startEpoch(
-                number, origin: origin.text, key: signer.verifier, fork: fork, actor: actor, reason: reason)
-        } catch {
-            keyFiles.remove(signer.verifier)
-            throw error
-        }
+        // And it stays when the entry cannot be written: that it failed does not tell whether it is durable.
+        try await ledger.startEpoch(
+            number, origin: origin.text, key: signer.verifier, fork: fork, actor: actor, reason: reason)
     }
 
     /// The current key, and older ones whose rotation no checkpoint of both covers yet.
@@ -168,15 +166,18 @@ public actor LogKeeper {
     /// Publishes after each commit until cancelled or the ledger is closed.
     public func run(onFailure: @Sendable (Failure) -> Void = { _ in }) async {
         for await _ in ledger.changes() {
-            do throws(Failure) {
-                try await publish()
-                seen.withLock { $0.failure = nil }
-            } catch {
-                // Said once, and tried again with the next commit.
-                if seen.withLock({ $0.failure?.code != error.code }) { onFailure(error) }
-                seen.withLock { $0.failure = error }
-            }
-            do { try await Task.sleep(for: .milliseconds(Self.interval)) } catch { break }
+            repeat {
+                do throws(Failure) {
+                    try await publish()
+                    seen.withLock { $0.failure = nil }
+                } catch {
+                    // Said once, and tried again until it works: a log that rests must not stay unsigned.
+                    if seen.withLock({ $0.failure?.code != error.code }) { onFailure(error) }
+                    seen.withLock { $0.failure = error }
+                }
+                try? await Task.sleep(for: .milliseconds(Self.interval))
+            } while failure != nil && !Task.isCancelled
+            if Task.isCancelled { break }
         }
         for listener in listeners.values { listener.finish() }
         listeners = [:]
@@ -215,7 +216,9 @@ public actor LogKeeper {
 
     /// A key goes when a checkpoint that it and its successor signed covers the rotation.
     private func retire(_ epoch: Epoch, coveredTo size: Int64) {
-        guard signers.count > 1, let rotation = epoch.rotations.last, rotation.value <= size else { return }
+        guard signers.count > 1, epoch.keys.last == signers.last?.verifier, let rotation = epoch.rotations.last,
+            rotation.value <= size
+        else { return }
         for signer in signers.dropLast() { keyFiles.remove(signer.verifier) }
         signers.removeFirst(signers.count - 1)
     }
@@ -246,23 +249,22 @@ public actor LogKeeper {
     /// from the log that it vouches for. The old key is then destroyed.
     /// - Returns: the new key.
     public func rotate(actor: Actor, reason: String?) async throws(Failure) -> NoteVerifier {
-        guard let epoch, signers.count == 1, let old = signers.last, let new = NoteSigner(name: epoch.origin) else {
+        guard let epoch, !isRotating, signers.count == 1, let old = signers.last,
+            let new = NoteSigner(name: epoch.origin)
+        else {
             throw Failure(
                 "log.rotation-open", "another rotation is not over yet", remedy: "try again in a second",
                 next: .retry(afterMilliseconds: 1000))
         }
-        try keyFiles.store(new)
         // Taken at once, so that no second rotation begins while this one waits for the writer.
-        signers.append(new)
-        do throws(Failure) {
-            try await ledger.recordRotation(
-                epoch.number, from: old.verifier, to: new.verifier, actor: actor, reason: reason)
-        } catch {
-            signers.removeAll { $0.verifier == new.verifier }
-            keyFiles.remove(new.verifier)
-            throw error
-        }
+        isRotating = true
+        defer { isRotating = false }
+        // The file stays whatever comes: a write that failed may have been durable, and then this key signs from now on.
+        try keyFiles.store(new)
+        try await ledger.recordRotation(
+            epoch.number, from: old.verifier, to: new.verifier, actor: actor, reason: reason)
         try await reload()
+        signers.append(new)
         try await publish()
         return new.verifier
     }
@@ -292,13 +294,14 @@ extension Ledger {
     }
 }
 
-/// `BASE/UID` for the first epoch, `BASE/UID/NUMBER` for those after it.
+/// `BASE/UID` for the first epoch, `BASE/UID/NUMBER-RANDOM` for those after it: should the same copy be put back twice, and
+/// nobody know of the first time any more, the two are still not one log.
 struct Origin: Sendable, Hashable {
     let text: String
     let epoch: Int64
 
     init(base: String, uid: String, epoch: Int64) {
-        text = "\(base)/\(uid)" + (epoch == 1 ? "" : "/\(epoch)")
+        text = "\(base)/\(uid)" + (epoch == 1 ? "" : "/\(epoch)-\(Names.random(8))")
         self.epoch = epoch
     }
 
@@ -309,7 +312,7 @@ struct Origin: Sendable, Hashable {
         switch parts.count - place {
         case 1: epoch = 1
         case 2:
-            guard let number = Int64(parts[place + 1]), number > 1 else { return nil }
+            guard let number = Int64(parts[place + 1].prefix { $0 != "-" }), 2...1 << 32 ~= number else { return nil }
             epoch = number
         default: return nil
         }
@@ -321,13 +324,16 @@ extension LogFork {
     /// nil when the ledger is what the last checkpoint says, or goes on from there.
     /// - Throws: `log.checkpoint-foreign`.
     static func find(
-        _ ledger: Ledger, _ epochs: [Epoch], _ last: Checkpoint?, _ keyFiles: SigningKeyFiles
+        _ ledger: Ledger, _ epochs: [Epoch], _ last: Checkpoint?, lastEnded: Int64
     ) async throws(Failure) -> LogFork? {
         let head = try await ledger.treeHead()
         guard let last else {
             // The first checkpoint follows the first epoch's event at once: only a crash between them leaves it out.
-            guard let epoch = epochs.last, head.size > epoch.startedBy.value else { return nil }
-            return LogFork(kind: .unknown, checkpoint: nil)
+            if let epoch = epochs.last, head.size > epoch.startedBy.value {
+                return LogFork(kind: .unknown, checkpoint: nil)
+            }
+            // A copy from before the log was signed, in a folder that has seen it signed.
+            return epochs.isEmpty && lastEnded > 0 ? LogFork(kind: .unknown, checkpoint: nil) : nil
         }
         guard let origin = Origin(last.origin, ledger.uid) else {
             throw Failure(
@@ -343,7 +349,13 @@ extension LogFork {
                 remedy: "somebody has changed the file: bring back the one that was signed")
         }
         // A crash between a new epoch's first entry and its first checkpoint leaves the old one's, which that entry names.
-        if known.number < epochs.last?.number ?? 0 { return nil }
+        // Anything else that brings an old epoch's checkpoint back brings an old copy of the folder.
+        if let newest = epochs.last, known.number < newest.number {
+            let named = newest.lastCheckpoint.flatMap { try? Checkpoint(parsing: $0.utf8) }
+            let isCrash =
+                named?.origin == last.origin && named?.head == last.head && head.size == newest.startedBy.value
+            return isCrash ? nil : LogFork(kind: .unknown, checkpoint: nil)
+        }
         guard last.head.size <= head.size else { return LogFork(kind: .older(size: head.size), checkpoint: last) }
         let then = try await ledger.treeHead(at: last.head.size)
         return then == last.head ? nil : LogFork(kind: .other, checkpoint: last)

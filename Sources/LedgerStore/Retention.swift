@@ -78,7 +78,12 @@ extension Ledger {
             entries += 1
         }
         guard entries > 0 else { return nil }
-        return Chunk(range: range, entries: entries, bundle: keepsEntries ? StoredBytes.deflated(bundle) : nil)
+        guard keepsEntries else { return Chunk(range: range, entries: entries, bundle: nil) }
+        // Read back before anything is taken: what cannot be is not kept.
+        guard let packed = StoredBytes.deflated(bundle), try Int64(Reading.unbundled(packed).count) == entries else {
+            throw Failure.corrupt("the entries #\(range.lowerBound) to #\(range.upperBound) cannot be bundled")
+        }
+        return Chunk(range: range, entries: entries, bundle: packed)
     }
 
     private static func take(_ chunk: Chunk, _ event: SequenceNumber, _ transaction: WriteTransaction) throws {
@@ -168,8 +173,8 @@ extension Verifier {
     func folds(_ db: Database) throws {
         // The table says what is in it; how much each act took stands in the log, which is hashed.
         for row in try Row.fetchAll(db, sql: Self.foldTotals) {
-            let (event, sum): (Int64, Int64) = (row[0], row[1])
-            let logged = try Reading.event(db, at: event)?.value.facts["entries"]?.integer
+            let (event, sum): (Int64, Int64) = (try row.held(0), try row.held(1))
+            let logged = (try? Reading.event(db, at: event))?.value.facts["entries"]?.integer
             if logged != sum {
                 findings.add(event, "says that it took \(logged ?? 0) rows, and its folds stand for \(sum)")
             }
@@ -177,8 +182,13 @@ extension Verifier {
         let cursor = try Row.fetchCursor(db, sql: "SELECT first, last, entries, bundle FROM fold ORDER BY first")
         while let row = try cursor.next() {
             try Task.checkCancellation()
-            let (first, last, entries): (Int64, Int64, Int64) = (row[0], row[1], row[2])
-            guard first <= last else { continue }
+            let (first, last, entries): (Int64, Int64, Int64) = (
+                try row.held(0), try row.held(1), try row.held(2)
+            )
+            guard 0 < first, first <= last, last <= Checkpoint.largestSize else {
+                findings.add(nil, "a fold covers what no fold can cover")
+                continue
+            }
             let present =
                 try Int64.fetchOne(
                     db.cachedStatement(sql: LedgerSQL.entryCount), arguments: ["first": first, "last": last]) ?? 0
@@ -186,6 +196,11 @@ extension Verifier {
                 findings.add(first, "the fold from here to #\(last) says that it took \(entries) rows, and did not")
             }
             guard let bundle: Data = row[3] else {
+                let isLogged = try Int.fetchOne(
+                    db.cachedStatement(sql: LedgerSQL.letGo), arguments: ["first": first, "last": last])
+                if isLogged == nil {
+                    findings.add(first, "the bundle from here to #\(last) is gone, and no act of retention let it go")
+                }
                 findings.note("retention let entries go: their hashes are in the tree, and what they said is not known")
                 continue
             }

@@ -27,6 +27,13 @@ extension Ledger {
         do {
             let pool = try Connections.readers(directory.ledger, count: 4)
             defer { try? pool.close() }
+            // Before the snapshot: a server signs on, and a checkpoint of rows behind the snapshot would miss them.
+            let uid = try? await pool.read { db in try String.fetchOne(db, sql: "SELECT uid FROM ledger") }
+            let stored = Result { () throws(Failure) in
+                try uid.flatMap { (uid) throws(Failure) in
+                    try CheckpointFile(folder: directory.checkpoints, uid: uid).read()
+                }
+            }
             // One snapshot for all that depends on state; rows of the log below its head never change.
             let snapshot = try pool.makeSnapshot()
             let findings = Findings()
@@ -38,7 +45,7 @@ extension Ledger {
                         .ledgerOlderSchema, "the ledger has an older schema than this version checks",
                         remedy: "start the server once with this version: it brings the ledger up to date")
                 }
-                return Self.ownCheckpoint(db, directory, findings)
+                return Self.ownCheckpoint(db, stored, findings)
             }
             let verifier = Verifier(
                 keys: try? LedgerKeys.load(from: directory, create: false), kept: kept + own, findings: findings,
@@ -55,15 +62,12 @@ extension Ledger {
 extension Ledger {
     /// The checkpoint beside the database, when there is one and it is of the present epoch.
     private static func ownCheckpoint(
-        _ db: Database, _ directory: DataDirectory, _ findings: Findings
+        _ db: Database, _ stored: Result<Checkpoint?, Failure>, _ findings: Findings
     ) -> [KeptHead] {
         do {
             // A log that was never signed has none, and nobody misses it.
-            guard let epoch = try Reading.epochs(db).last,
-                let uid = try String.fetchOne(db, sql: "SELECT uid FROM ledger")
-            else { return [] }
-            guard let checkpoint = try CheckpointFile(folder: directory.checkpoints, uid: uid).read(),
-                checkpoint.origin == epoch.origin
+            guard let epoch = try Reading.epochs(db).last else { return [] }
+            guard let checkpoint = try stored.get(), checkpoint.origin == epoch.origin
             else {
                 findings.note("there is no checkpoint in the data directory: nothing but the file itself was checked")
                 return []

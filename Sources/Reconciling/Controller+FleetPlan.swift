@@ -30,7 +30,9 @@ extension Controller {
             } else {
                 labels = try await ledger.declaration(of: uid, at: at)?.labels ?? [:]
             }
-            guard selection.takes(now[uid]?.reference ?? state.application, labels) else { continue }
+            let present = now[uid]?.reference ?? state.application
+            // Who might see it then may not see it now, and a plan tells of now.
+            guard takes(present), selection.takes(present, labels) else { continue }
             subjects.append(FleetSubject(reference: state.application, then: state, now: now[uid]))
         }
         for (uid, registered) in now where then[uid] == nil && takes(registered.reference) {

@@ -82,7 +82,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
     private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
         let rest = ((value % by) + by) % by
-        return ((value - rest) / by, rest)
+        // Wrapping: near the least number there is, what comes out is no year anybody writes, and nothing may trap.
+        return ((value &- rest) / by, rest)
     }
 
     private static func pad(_ value: Int64, _ width: Int) -> String {

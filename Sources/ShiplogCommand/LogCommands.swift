@@ -104,7 +104,9 @@ struct LedgerProofCommand: ClientCommand {
             query.add("size", size.map(String.init))
             document = try await log.server.client().get("/entries/\(wanted.segment)/proof", query)
         }
-        guard Self.holds(document) else {
+        let isAsked =
+            document["index"]?.integer == wanted.value - 1 && (size == nil || document["size"]?.integer == size)
+        guard isAsked, Self.holds(document), Self.isSigned(document) else {
             throw CommandError(
                 .integrity, "log.proof-wrong", "the proof does not lead from the entry to the root",
                 remedy: "keep the answer; run `shiplog ledger verify`")
@@ -127,6 +129,13 @@ struct LedgerProofCommand: ClientCommand {
             let leaf = LogText.hash(document["leaf"]), let path = LogText.hashes(document["proof"])
         else { return false }
         return MerkleProof.includes(leaf, at: index, in: head, path)
+    }
+
+    /// Whether a checkpoint that comes along is of the very tree of the proof.
+    static func isSigned(_ document: JSON) -> Bool {
+        guard let note = document["checkpoint"]?.string else { return true }
+        guard let checkpoint = try? Checkpoint(parsing: note.utf8) else { return false }
+        return LogText.head(document) == checkpoint.head
     }
 
     private static func text(_ document: JSON) -> String {

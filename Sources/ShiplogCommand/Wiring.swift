@@ -181,6 +181,8 @@ struct Wiring: Sendable {
                         service: StoryService { [retention = configuration.retention, logger] in
                             // Being stopped is no failure: one would cancel the others in the middle of their own end.
                             do {
+                                // What was just restored is not thinned out before somebody has looked at it.
+                                try await log.waitUntilConfirmed()
                                 try await Housekeeping(ledger: ledger, retention: retention, logger: logger).run()
                             } catch is CancellationError {}
                         }),

@@ -10,6 +10,8 @@ public struct Checkpoint: Sendable, Hashable {
 
     /// - Throws: `log.note-invalid` for an origin that no log may have, `log.signing-failed`.
     public init(origin: String, _ head: TreeHead, signers: [NoteSigner]) throws(Failure) {
+        // A note without a signature is none, and would never be read again.
+        guard !signers.isEmpty else { throw Failure("log.signing-failed", "there is no key to sign a checkpoint with") }
         self.origin = origin
         self.head = head
         note = try SignedNote(signing: Self.text(origin, head), signers)
@@ -21,7 +23,7 @@ public struct Checkpoint: Sendable, Hashable {
         note = try SignedNote(parsing: bytes)
         let lines = note.text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
         guard lines.count >= 3, lines.allSatisfy({ !$0.isEmpty }),
-            let head = try? TreeHead(lines[1] + ":" + lines[2])
+            let head = try? TreeHead(lines[1] + ":" + lines[2]), head.size <= Self.largestSize
         else {
             throw Failure(
                 "log.checkpoint-invalid", "a checkpoint has an origin, a size and a root, a line each",
@@ -30,6 +32,9 @@ public struct Checkpoint: Sendable, Hashable {
         origin = String(lines[0])
         self.head = head
     }
+
+    /// Entries: more than any log will have, and little enough to reckon with.
+    public static let largestSize: Int64 = 1 << 48
 
     static func text(_ origin: String, _ head: TreeHead) -> String {
         "\(origin)\n\(head.size)\n\(Data(head.root.bytes).base64EncodedString())\n"

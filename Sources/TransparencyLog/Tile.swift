@@ -78,11 +78,10 @@ public struct Tile: Sendable, Hashable {
     }
 
     /// The tiles of entries that a log of `size` entries has from the leaf `first` on.
-    public static func entries(from first: Int64, size: Int64) -> [Tile] {
-        guard first < size, first >= 0 else { return [] }
-        return (first / 256...(size - 1) / 256).map {
-            Tile(level: nil, index: $0, width: Int(min(256, size - $0 * 256)))
-        }
+    public static func entries(from first: Int64, size: Int64) -> LazyMapCollection<Range<Int64>, Tile> {
+        let indices = first >= 0 && first < size ? first / 256..<(size - 1) / 256 + 1 : 0..<0
+        // One at a time: a log may say that it has more than there is room for.
+        return indices.lazy.map { Tile(level: nil, index: $0, width: Int(min(256, size - $0 * 256))) }
     }
 
     /// How many hashes or entries of the tile a log of that size has; 0…256.

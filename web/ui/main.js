@@ -222,4 +222,5 @@ import("./keys.js").then((keys) => keys.listenToKeys(go));
 await loadPerson();
 paintTools();
 show();
-import("./signed.js").then(({showSigned}) => showSigned(document.getElementById("foot")));
+// Behind the first view, which people wait for.
+setTimeout(() => import("./signed.js").then(({showSigned}) => showSigned(document.getElementById("foot"))), 3000);

@@ -60,7 +60,7 @@ export async function signersOf(note, keys) {
 /** The panel of one row. */
 export function proofPanel(sequence, signal) {
     const content = h("div");
-    const element = h("details.more-manifests", {data: {proof: ""}}, h("summary", icon("right"), h("h2", "Proof")), content);
+    const element = h("details.more-proof", {data: {proof: ""}}, h("summary", icon("right"), h("h2", "Proof")), content);
     element.addEventListener("toggle", async () => {
         if (!element.open || content.firstChild) return;
         const done = loading(content, "the proof");
