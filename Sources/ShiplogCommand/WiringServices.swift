@@ -14,7 +14,11 @@ struct ControllerService: Service {
         let loop = Task { try await controller.run { [log] in try await log.waitUntilConfirmed() } }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
-                try await loop.value
+                do {
+                    try await loop.value
+                } catch where loop.isCancelled {
+                    // Whatever a read says that was stopped in the middle: being stopped is no failure.
+                }
             } onGracefulShutdown: {
                 Task {
                     await controller.drain()
