@@ -48,6 +48,8 @@ def test_everything_is_done_by_keyboard(fake, opened):
     page.keyboard.press("g")
     page.keyboard.press("l")
     page.wait_for_url("**/audit")
+    # The address changes before the screen does.
+    page.get_by_role("heading", level=1, name="Audit log").wait_for()
     page.locator("[data-row]").first.wait_for()
     page.locator("h1").focus()
     page.keyboard.press("j")
