@@ -16,8 +16,9 @@ struct ControllerService: Service {
             try await withGracefulShutdownHandler {
                 do {
                     try await loop.value
-                } catch where loop.isCancelled {
+                } catch {
                     // Whatever a read says that was stopped in the middle: being stopped is no failure.
+                    guard loop.isCancelled else { throw error }
                 }
             } onGracefulShutdown: {
                 Task {
