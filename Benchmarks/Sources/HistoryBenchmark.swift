@@ -86,16 +86,20 @@ enum HistoryBenchmark {
                       '$.sameAs', sequence - \(applications)) END
                   FROM leaf JOIN app ON app.i = sequence % \(applications) WHERE sequence > \(first)
                 """,
-                // Opening a ledger reads the tree's edge: hashes have to stand there, whatever they are.
-                """
-                INSERT OR IGNORE INTO subtree SELECT level, value, zeroblob(32) FROM (
-                  WITH RECURSIVE n(level, value) AS (
-                    SELECT column1, 0 FROM (VALUES (1), (2), (3))
-                    UNION ALL SELECT level, value + 1 FROM n WHERE value + 1 < (\(first + rows) >> (8 * level)))
-                  SELECT level, value FROM n WHERE value < (\(first + rows) >> (8 * level)))
-                """, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
+                edge(of: first + rows), "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
             ])
         return directory
+    }
+
+    /// Opening a ledger reads the tree's edge: hashes have to stand there, whatever they are.
+    static func edge(of size: Int64) -> String {
+        """
+        INSERT OR IGNORE INTO subtree SELECT level, value, zeroblob(32) FROM (
+          WITH RECURSIVE n(level, value) AS (
+            SELECT column1, 0 FROM (VALUES (1), (2), (3))
+            UNION ALL SELECT level, value + 1 FROM n WHERE value + 1 < (\(size) >> (8 * level)))
+          SELECT level, value FROM n WHERE value < (\(size) >> (8 * level)))
+        """
     }
 
     /// Runs statements on a closed ledger without its guards: they want each row with its leaf, one by one, and a fixture

@@ -88,7 +88,7 @@ enum StateBenchmark {
                     ELSE json_set(unchanged, '$.sequence', sequence, '$.recordedAt', 1800000000000 + sequence * 1000)
                     END
                   FROM leaf JOIN app ON app.i = sequence % \(applications) WHERE sequence > \(first)
-                """, "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
+                """, HistoryBenchmark.edge(of: first + Int64(rows)), "COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"
             ])
         return directory
     }
