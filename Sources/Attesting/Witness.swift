@@ -35,7 +35,7 @@ public struct Witness: Sendable {
 
     /// The body of an `add-checkpoint` request.
     static func body(_ checkpoint: Checkpoint, from old: Int64, _ proof: [MerkleHash]) -> [UInt8] {
-        let lines = ["old \(old)"] + proof.map { Data($0.bytes).base64EncodedString() }
+        let lines = ["old \(old)"] + proof.map(\.base64)
         return Array((lines.joined(separator: "\n") + "\n\n").utf8) + checkpoint.note.bytes
     }
 

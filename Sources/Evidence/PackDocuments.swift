@@ -172,7 +172,3 @@ extension EvidencePack {
 extension Collection<UInt8> {
     var base64: String { Data(self).base64EncodedString() }
 }
-
-extension MerkleHash {
-    var base64: String { bytes.base64 }
-}

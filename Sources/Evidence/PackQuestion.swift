@@ -114,7 +114,7 @@ struct PackProof {
     }
 
     static func hash(_ json: JSON?) -> MerkleHash? {
-        json?.string.flatMap { Data(base64Encoded: $0) }.flatMap { MerkleHash(bytes: $0) }
+        json?.string.flatMap { MerkleHash(base64: $0) }
     }
 }
 

@@ -1,9 +1,9 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import LedgerStore
 import Reconciling
 import Shiplog
+import TransparencyLog
 
 enum HistoryHandlers {
     // MARK: - Lists
@@ -143,13 +143,7 @@ enum HistoryHandlers {
         return stored
     }
 
-    /// RFC 6962 §2.1: SHA-256(0x00 || entry).
-    static func leaf(_ entry: [UInt8]) -> Shiplog.Digest? {
-        var hash = SHA256()
-        hash.update(data: [0])
-        hash.update(data: entry)
-        return Shiplog.Digest(bytes: hash.finalize())
-    }
+    private static func leaf(_ entry: [UInt8]) -> Digest? { Digest(bytes: MerkleHash.leaf(entry).bytes) }
 
     // MARK: - Manifests
 

@@ -79,7 +79,7 @@ enum LogHandlers {
         // With the checkpoint's size the proof can be checked against what is signed.
         let signed = call.parts.log?.published.flatMap { $0.head.size >= sequence.value ? $0.head.size : nil }
         let proof = try await call.ledger.inclusionProof(of: sequence, size: size > 0 ? size : signed)
-        return .json(proof.projection(checkpoint: call.parts.log?.published))
+        return .json(proof.document(checkpoint: call.parts.log?.published))
     }
 
     @Sendable static func consistency(_ call: Call) async throws -> Response {
@@ -94,7 +94,7 @@ enum LogHandlers {
         }
         let (earlier, later, proof) = try await call.ledger.consistencyProof(from: from, to: to)
         return .json([
-            "from": earlier.projection, "to": later.projection, "proof": .array(proof.map { .string($0.base64) })
+            "from": earlier.document, "to": later.document, "proof": .array(proof.map { .string($0.base64) })
         ])
     }
 

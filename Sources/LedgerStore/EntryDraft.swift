@@ -91,14 +91,6 @@ struct DraftBody: Sendable {
 }
 
 enum Hashing {
-    /// RFC 6962 §2.1: a leaf's hash has a zero byte before it, so that no leaf can be taken for an inner node.
-    static func leaf(_ entry: [UInt8]) -> [UInt8] {
-        var hash = SHA256()
-        hash.update(data: [0])
-        hash.update(data: entry)
-        return Array(hash.finalize())
-    }
-
     static func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
     static func digest(_ bytes: [UInt8]) throws(Failure) -> Shiplog.Digest {

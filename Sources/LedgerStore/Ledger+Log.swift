@@ -18,6 +18,18 @@ public struct InclusionProof: Sendable, Hashable {
     public let head: TreeHead
     /// Siblings, the lowest first.
     public let path: [MerkleHash]
+
+    /// As the API answers it and the command line prints it.
+    /// - Parameter checkpoint: the newest one, which goes along when it is of the proof's tree.
+    public func document(checkpoint: Checkpoint? = nil) -> JSON {
+        let signed = checkpoint.flatMap { $0.head == head ? $0 : nil }
+        return .members([
+            "sequence": .integer(sequence.value), "index": .integer(sequence.value - 1),
+            "leaf": .string(leaf.base64), "size": .integer(head.size), "root": .string(head.rootText),
+            "proof": .array(path.map { .string($0.base64) }),
+            "checkpoint": signed.map { .string($0.note.description) }
+        ])
+    }
 }
 
 extension Ledger {

@@ -64,7 +64,7 @@ struct LedgerCheckpointCommand: ClientCommand {
         }
         output.out.show([
             "origin": .string(checkpoint.origin), "size": .integer(checkpoint.head.size),
-            "root": .string(Data(checkpoint.head.root.bytes).base64EncodedString()),
+            "root": .string(checkpoint.head.rootText),
             "text": .string(checkpoint.note.description)
         ]) { checkpoint.note.description }
     }
@@ -95,8 +95,7 @@ struct LedgerProofCommand: ClientCommand {
         let (wanted, size) = (sequence, size)
         let document: JSON
         if let found = try await log.offline({ ledger in
-            try Self.document(
-                try await ledger.inclusionProof(of: try await wanted.place(in: ledger), size: size))
+            try await ledger.inclusionProof(of: try await wanted.place(in: ledger), size: size).document()
         }) {
             document = found
         } else {
@@ -112,15 +111,6 @@ struct LedgerProofCommand: ClientCommand {
                 remedy: "keep the answer; run `shiplog ledger verify`")
         }
         output.out.show(document) { Self.text(document) }
-    }
-
-    private static func document(_ proof: InclusionProof) throws -> JSON {
-        [
-            "sequence": .integer(proof.sequence.value), "index": .integer(proof.sequence.value - 1),
-            "leaf": .string(Data(proof.leaf.bytes).base64EncodedString()), "size": .integer(proof.head.size),
-            "root": .string(Data(proof.head.root.bytes).base64EncodedString()),
-            "proof": .array(proof.path.map { .string(Data($0.bytes).base64EncodedString()) })
-        ]
     }
 
     /// Whether the document proves what it says: no server is believed.
@@ -171,8 +161,8 @@ struct LedgerConsistencyCommand: ClientCommand {
         if let found = try await log.offline({ ledger in
             let (earlier, later, proof) = try await ledger.consistencyProof(from: first.size, to: second.size)
             return JSON.members([
-                "from": LogText.document(earlier), "to": LogText.document(later),
-                "proof": .array(proof.map { .string(Data($0.bytes).base64EncodedString()) })
+                "from": earlier.document, "to": later.document,
+                "proof": .array(proof.map { .string($0.base64) })
             ])
         }) {
             document = found

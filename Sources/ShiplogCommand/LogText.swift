@@ -7,7 +7,7 @@ import TransparencyLog
 /// Hashes and keys between documents and values.
 enum LogText {
     static func hash(_ json: JSON?) -> MerkleHash? {
-        json?.string.flatMap { Data(base64Encoded: $0) }.flatMap { MerkleHash(bytes: $0) }
+        json?.string.flatMap { MerkleHash(base64: $0) }
     }
 
     /// nil unless all of them are hashes; a proof has 64 at most.
@@ -20,10 +20,6 @@ enum LogText {
     static func head(_ json: JSON) -> TreeHead? {
         guard let size = json["size"]?.integer, size >= 0, let root = hash(json["root"]) else { return nil }
         return TreeHead(size: size, root: root)
-    }
-
-    static func document(_ head: TreeHead) -> JSON {
-        ["size": .integer(head.size), "root": .string(Data(head.root.bytes).base64EncodedString())]
     }
 
     static func reason(_ text: String?) -> JSON { .members(["reason": text.map { .string($0) }]) }

@@ -37,6 +37,6 @@ public struct Checkpoint: Sendable, Hashable {
     public static let largestSize: Int64 = 1 << 48
 
     static func text(_ origin: String, _ head: TreeHead) -> String {
-        "\(origin)\n\(head.size)\n\(Data(head.root.bytes).base64EncodedString())\n"
+        "\(origin)\n\(head.size)\n\(head.rootText)\n"
     }
 }

@@ -1,4 +1,5 @@
 import Crypto
+import Foundation
 
 /// A node of the tree: 32 bytes of SHA-256, kept in four words so that a tree of millions of them allocates nothing.
 public struct MerkleHash: Sendable, Hashable {
@@ -46,6 +47,15 @@ public struct MerkleHash: Sendable, Hashable {
     }
 
     public var bytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+    /// As checkpoints, proofs and documents write it.
+    public var base64: String { Data(bytes).base64EncodedString() }
+
+    /// nil for what is not base64 of 32 bytes.
+    public init?(base64 text: String) {
+        guard let data = Data(base64Encoded: text) else { return nil }
+        self.init(bytes: data)
+    }
 
     public static func == (left: MerkleHash, right: MerkleHash) -> Bool { left.words == right.words }
     public func hash(into hasher: inout Hasher) { withUnsafeBytes { hasher.combine(bytes: $0) } }

@@ -31,6 +31,7 @@ public struct TreeHead: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// In base64.
-    public var rootText: String { Data(root.bytes).base64EncodedString() }
+    public var rootText: String { root.base64 }
+    public var document: JSON { ["size": .integer(size), "root": .string(rootText)] }
     public var description: String { "\(size):\(rootText)" }
 }
