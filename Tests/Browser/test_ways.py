@@ -71,6 +71,30 @@ def test_load_older_goes_to_the_beginning_without_repeats(fake, opened):
     page.get_by_text("This is the beginning").wait_for()
 
 
+def test_leaving_the_search_asks_nothing_again_and_a_slow_answer_leaves_the_focus(fake, opened):
+    server = fake()
+    page = opened(server, "/apps")
+    rows(page).first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("guest")
+    expect(rows(page)).to_have_count(1)
+    settled(page)
+    server.delay = 1.0
+    asked = len([path for _, path, _ in server.requests if "/applications?" in path])
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    row = page.get_by_role("link", name="guestbook")
+    expect(row).to_be_focused()
+    page.wait_for_timeout(400)
+    assert len([path for _, path, _ in server.requests if "/applications?" in path]) == asked
+    expect(page.get_by_label("Search")).to_have_value("guest")
+    # The list is taken again while the reader stands on a row: it stays until the new one is there.
+    page.get_by_label("Sync").evaluate("one => { one.value = 'Synced'; one.dispatchEvent(new Event('change')); }")
+    expect(page.locator("[aria-busy=true]")).to_have_count(1)
+    page.wait_for_timeout(400)
+    expect(row).to_be_focused()
+
+
 def test_keys_find_move_open_and_go_up(fake, opened):
     server = fake()
     page = opened(server, "/apps")

@@ -38,6 +38,8 @@ export function listenToKeys(go) {
         const target = event.target;
         if (event.key === "Escape") {
             if (isField(target)) {
+                // A search field would be emptied by its browser: leaving it keeps what was found.
+                event.preventDefault();
                 target.blur();
                 return;
             }

@@ -223,6 +223,8 @@ export function empty(title, ...kids) {
 export function loading(place, what) {
     place.setAttribute("aria-busy", "true");
     const timer = setTimeout(() => {
+        // A row with the focus stays until what follows it is there: a skeleton would throw the keyboard back to the top.
+        if (place.contains(document.activeElement)) return;
         place.replaceChildren(h("div.skeleton", {"aria-label": "Loading " + what, role: "img"}, h("i"), h("i"), h("i"), h("i")));
     }, 200);
     return () => {
@@ -240,8 +242,11 @@ export function loading(place, what) {
 export function filters(fields, values, changed, label) {
     const current = {...values};
     const controls = new Map();
-    const apply = () => {
+    const apply = ({again = false} = {}) => {
+        const before = {...current};
         for (const field of fields) current[field.name] = read(field, controls.get(field.name));
+        // Leaving a field says "change" once more for what its typing said already.
+        if (!again && fields.every((field) => current[field.name] === (before[field.name] ?? ""))) return;
         writeAddress(current);
         paint();
         changed({...current});
@@ -249,6 +254,7 @@ export function filters(fields, values, changed, label) {
     let timer = 0;
     const later = () => { clearTimeout(timer); timer = setTimeout(apply, 250); };
     const now = () => { clearTimeout(timer); apply(); };
+    const again = () => { clearTimeout(timer); apply({again: true}); };
     const toggle = h("button.button.filter-toggle", {type: "button", "aria-expanded": "false", onclick: () => {
         const open = form.classList.toggle("open");
         toggle.setAttribute("aria-expanded", String(open));
@@ -258,7 +264,7 @@ export function filters(fields, values, changed, label) {
         now();
         controls.get(fields[0].name).focus();
     }}, icon("cross"), "Clear filters");
-    const form = h("form.filters", {role: "search", "aria-label": label, onsubmit: (event) => { event.preventDefault(); now(); }},
+    const form = h("form.filters", {role: "search", "aria-label": label, onsubmit: (event) => { event.preventDefault(); again(); }},
         fields.map((field) => {
             const id = "filter-" + field.name;
             let control;
