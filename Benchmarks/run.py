@@ -18,7 +18,7 @@ def main() -> int:
                 subprocess.run([sys.executable, HERE / "yaml_peer.py", sample, line.split()[1]], check=True)
             else:
                 print(line, flush=True)
-        for name in (["ledger"], ["poll"], ["export"], ["history", *rows], ["state", *rows], ["log", *rows]):
+        for name in (["ledger"], ["poll"], ["export"], ["history", *rows], ["state", *rows], ["log", *rows], ["verify", *rows]):
             subprocess.run([benchmark, *name], check=True)
         shiplog = Path(benchmark).with_name("shiplog")
         if not shiplog.exists():

@@ -16,10 +16,15 @@ enum Main {
             try await ExportBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "log":
             try await LogBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
+        case "verify":
+            try await VerifyBenchmark.run(rows: arguments.dropFirst().compactMap { Int($0) })
         case "poll": try await PollBenchmark.run()
         default:
             print(
-                "usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | export ROWS… | log ROWS… | poll")
+                """
+                usage: Benchmark yaml [FILE] | ledger | history ROWS… | state ROWS… | export ROWS… | log ROWS… |
+                       verify ROWS… | poll
+                """)
             exit(64)
         }
     }

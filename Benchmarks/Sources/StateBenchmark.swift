@@ -97,11 +97,29 @@ enum StateBenchmark {
     private static func history(
         of reference: ApplicationReference, in ledger: Ledger
     ) async throws -> (applied: String, unchanged: String) {
-        let now = LedgerBenchmark.now()
         let resource = try Resource([
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": ["name": .string(reference.name), "namespace": "demo"], "data": ["text": "hello"]
         ])
+        let applied = try await sync([resource], of: reference, in: ledger)
+        var look = Revision(
+            kind: .reconcile, application: reference, cause: .poll, actor: .controller, outcome: .succeeded,
+            syncStatus: .synced, health: .healthy, startedAt: LedgerBenchmark.now(), finishedAt: LedgerBenchmark.now())
+        look.sameAs = try await ledger.record(look)
+        let unchanged = try await ledger.record(look)
+        var texts: [String] = []
+        for sequence in [applied, unchanged] {
+            texts.append(String(decoding: try await ledger.entry(sequence) ?? [], as: UTF8.self))
+        }
+        return (texts[0], texts[1])
+    }
+
+    /// A sync that created these, begun and ended.
+    @discardableResult
+    static func sync(
+        _ resources: [Resource], of reference: ApplicationReference, in ledger: Ledger
+    ) async throws -> SequenceNumber {
+        let now = LedgerBenchmark.now()
         guard let id = CommitID(String(repeating: "a", count: 40)) else { throw Failure("bench.commit", "no commit") }
         let commit = Commit(
             id: id, tree: id.hex, author: "Ada <ada@example.org>", authoredAt: now, committedAt: now,
@@ -113,24 +131,15 @@ enum StateBenchmark {
             Intent(
                 kind: .sync, application: reference,
                 cluster: ClusterReference(name: "in-cluster", server: "https://kubernetes.default.svc", uid: nil),
-                cause: .automated, actor: .controller, source: source, resources: [resource], startedAt: now))
+                cause: .automated, actor: .controller, source: source, resources: resources, startedAt: now))
         var counts = Revision.Counts()
-        counts.created = 1
-        let applied = try await ledger.finish(
+        counts.created = resources.count
+        return try await ledger.finish(
             attempt,
             Revision(
                 kind: .sync, application: reference, cause: .automated, actor: .controller, source: source,
-                resources: [ResourceOutcome(key: resource.key, apiVersion: "v1", action: .created)], counts: counts,
+                resources: resources.map { ResourceOutcome(key: $0.key, apiVersion: "v1", action: .created) },
+                counts: counts,
                 outcome: .succeeded, syncStatus: .synced, health: .progressing, startedAt: now, finishedAt: now))
-        var look = Revision(
-            kind: .reconcile, application: reference, cause: .poll, actor: .controller, outcome: .succeeded,
-            syncStatus: .synced, health: .healthy, startedAt: now, finishedAt: now)
-        look.sameAs = try await ledger.record(look)
-        let unchanged = try await ledger.record(look)
-        var texts: [String] = []
-        for sequence in [applied, unchanged] {
-            texts.append(String(decoding: try await ledger.entry(sequence) ?? [], as: UTF8.self))
-        }
-        return (texts[0], texts[1])
     }
 }

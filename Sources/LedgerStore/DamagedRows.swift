@@ -20,4 +20,13 @@ extension Row {
             throw Failure.corrupt("a row holds in its column \(column) what that does not allow")
         }
     }
+
+    /// An integer that must be there, for loops over every row: the generic way looks up types each time.
+    func heldInteger(_ index: Int) throws -> Int64 {
+        let value: DatabaseValue = self[index]
+        guard case .int64(let number) = value.storage else {
+            throw Failure.corrupt("a row holds what its column does not allow")
+        }
+        return number
+    }
 }

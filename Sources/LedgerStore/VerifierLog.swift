@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 import Shiplog
@@ -28,10 +27,11 @@ extension Verifier {
         var part = LogPart(from: isEmpty ? 1 : range.lowerBound)
         guard !isEmpty else { return part }
         var walk = try LogWalk(db, range)
-        let folds = try Folds(db)
+        var folds = try Folds(db, from: range.lowerBound)
         let sizes = Set(kept.map(\.head.size))
         var (rows, bytes, bodies): (Int64, Int64, Int64) = (0, 0, 0)
         var next = range.lowerBound
+        let stray: (Int64) -> Void = { findings.add($0, "an entry stands outside the log") }
         while next <= range.upperBound {
             let sequence = next
             next += 1
@@ -41,9 +41,9 @@ extension Verifier {
                 findings.countLog(rows: 0x1000, bytes: 0, bodies: 0)
                 progress(VerificationProgress(phase: .log, done: findings.rows, total: total))
             }
-            let hash =
-                try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }?.held(1) as Data?
-            if hash == nil {
+            let row = try walk.leaf.row(at: sequence) { findings.add($0, "a leaf stands outside the log") }
+            let leaf = try row?.withUnsafeData(atIndex: 1) { $0.flatMap { MerkleHash(bytes: $0) } }
+            if row == nil {
                 // However wide the gap is, it is one finding.
                 let there = try walk.nearest(from: sequence) ?? range.upperBound + 1
                 findings.add(sequence, "is missing: the log has a gap up to #\(max(sequence, there - 1))")
@@ -52,26 +52,28 @@ extension Verifier {
                     continue
                 }
             }
-            if part.tree.end == sequence - 1, let leaf = hash.flatMap({ MerkleHash(bytes: $0) }) {
+            if row != nil, leaf == nil { findings.add(sequence, "its leaf is no hash") }
+            if part.tree.end == sequence - 1, let leaf {
                 part.tree.append(leaf) { part.tiles.append(TileHash(level: $0, position: $1, hash: $2)) }
                 if sizes.contains(sequence) { part.earlier[sequence] = part.tree }
             }
             var scan: Scan?
             var found = 0
-            for table in [WriteTransaction.Table.revision, .event] {
-                let row = try walk.entry(table, at: sequence) { findings.add($0, "an entry stands outside the log") }
-                guard let row else { continue }
+            func look(_ row: Row?, _ table: WriteTransaction.Table) throws {
+                guard let row else { return }
                 found += 1
                 scan = try row.withUnsafeData(atIndex: 1) { data -> Scan? in
                     guard let data else { return nil }
                     bytes += Int64(data.count)
-                    return check(data, sequence, table, hash: hash, &part)
+                    return check(data, sequence, table, leaf: leaf, &part)
                 }
-                if table == .revision, let scan, scan.entry.sameAs == nil { try decode(db, sequence) }
-                if table == .event { try decode(db, sequence) }
+                // Unchanged reconciles, nearly all rows, are left to the scanner.
+                if table == .event || scan?.entry.sameAs == nil, scan != nil { try decode(db, sequence) }
             }
+            try look(walk.revision.row(at: sequence, stray), .revision)
+            try look(walk.event.row(at: sequence, stray), .event)
             if found > 1 { findings.add(sequence, "is a revision and an event at once") }
-            if found == 0, hash != nil, !folds.cover(sequence) {
+            if found == 0, row != nil, try !folds.cover(sequence) {
                 findings.add(sequence, "its entry is missing, and no retention took it")
             }
             bodies += try check(bodiesOf: sequence, scan, &walk)
@@ -87,17 +89,10 @@ extension Verifier {
     }
 
     private func check(
-        _ data: Data, _ sequence: Int64, _ table: WriteTransaction.Table, hash: Data?, _ part: inout LogPart
+        _ data: Data, _ sequence: Int64, _ table: WriteTransaction.Table, leaf: MerkleHash?, _ part: inout LogPart
     ) -> Scan? {
-        if let hash {
-            var leaf = SHA256()
-            leaf.update(data: Self.leafPrefix)
-            leaf.update(data: data)
-            if !leaf.finalize().elementsEqual(hash) {
-                findings.add(sequence, "its entry is not the one that was hashed")
-            }
-        }
-        return data.withUnsafeBytes { raw -> Scan? in
+        data.withUnsafeBytes { raw -> Scan? in
+            if let leaf, leaf != .leaf(raw) { findings.add(sequence, "its entry is not the one that was hashed") }
             let bytes = raw.bindMemory(to: UInt8.self)
             guard let entry = CanonicalScanner.scan(bytes) else {
                 findings.add(sequence, "its entry is not in canonical form")
@@ -129,6 +124,11 @@ extension Verifier {
                 }
             } else if let sameAs = entry.sameAs {
                 if sameAs >= sequence { findings.add(sequence, "repeats a row that comes after it") }
+                // What the table's checks would say, which are not evaluated again here.
+                if entry.attempt != nil || entry.application == nil || Revision.Kind(rawValue: text(entry.kind)) == nil
+                {
+                    findings.add(sequence, "repeats a row without being a reconcile of an application")
+                }
                 if part.repeated[sameAs] == nil { part.repeated[sameAs] = (text(entry.application), sequence) }
             } else {
                 if Revision.Kind(rawValue: text(entry.kind)) == nil {
@@ -146,7 +146,7 @@ extension Verifier {
         let raw: [UInt8]
     }
 
-    /// Whether the row says what the program understands; unchanged reconciles are left to the scanner.
+    /// Whether the row says what the program understands.
     private func decode(_ db: Database, _ sequence: Int64) throws {
         do {
             _ = try Reading.record(db, at: sequence)
@@ -154,8 +154,6 @@ extension Verifier {
             findings.add(sequence, "cannot be read: \(failure.message)")
         }
     }
-
-    private static let leafPrefix: [UInt8] = [0]
 
     private static func isStateful(_ kind: String) -> Bool {
         kind == "attempt.started" || kind == "cluster.accepted" || kind.hasPrefix("application.")
@@ -191,23 +189,35 @@ extension Verifier {
     }
 }
 
-/// Ranges that retention has taken rows from.
+/// Ranges that retention has taken rows from, asked for in order.
 private struct Folds {
-    private let ranges: [ClosedRange<Int64>]
+    private let rows: RowCursor
+    private var current: ClosedRange<Int64>?
 
-    init(_ db: Database) throws {
-        // A fold excuses nothing unless the event it names is an act of retention.
+    init(_ db: Database, from first: Int64) throws {
+        // A fold excuses nothing unless the event it names is an act of retention. Ranges never overlap: `last` is
+        // unique, and whatever else a damaged table holds is told by `Verifier.folds`.
         let logged = """
             SELECT first, last FROM fold JOIN event ON event.sequence = fold.event
-            WHERE event.kind = 'ledger.folded' ORDER BY first
+            WHERE event.kind = 'ledger.folded' AND last >= ? ORDER BY first
             """
-        ranges = try Row.fetchAll(db, sql: logged).compactMap { row in
-            let (first, last): (Int64, Int64) = (try row.held(0), try row.held(1))
-            return first <= last ? first...last : nil
+        rows = try Row.fetchCursor(db.makeStatement(sql: logged), arguments: [first])
+        try advance()
+    }
+
+    private mutating func advance() throws {
+        current = nil
+        while current == nil, let row = try rows.next() {
+            let (first, last): (Int64, Int64) = (try row.heldInteger(0), try row.heldInteger(1))
+            if first <= last { current = first...last }
         }
     }
 
-    func cover(_ sequence: Int64) -> Bool { ranges.contains { $0.contains(sequence) } }
+    /// - Parameter sequence: no less than any that was asked for before.
+    mutating func cover(_ sequence: Int64) throws -> Bool {
+        while let range = current, range.upperBound < sequence { try advance() }
+        return current?.contains(sequence) ?? false
+    }
 }
 
 /// Four tables read side by side in order of `sequence`.
@@ -223,21 +233,28 @@ struct LogWalk {
     struct Cursor {
         private let rows: RowCursor
         private var current: Row?
+        /// The sequence of `current`.
+        private var number: Int64?
         private var isGiven = false
 
         init(_ db: Database, _ sql: String, _ range: ClosedRange<Int64>) throws {
             rows = try Row.fetchCursor(
                 db.makeStatement(sql: sql), arguments: ["first": range.lowerBound, "last": range.upperBound])
+            try advance()
+        }
+
+        private mutating func advance() throws {
             current = try rows.next()
+            number = try current?.heldInteger(0)
         }
 
         /// The sequence of the row that comes next; nil at the end.
         mutating func sequence() throws -> Int64? {
             if isGiven {
-                current = try rows.next()
+                try advance()
                 isGiven = false
             }
-            return try current?.held(0)
+            return number
         }
 
         /// The next row if it is of that sequence, valid until the next call. Rows in front of it, which nobody asked
@@ -254,8 +271,8 @@ struct LogWalk {
     }
 
     var leaf: Cursor
-    private var revision: Cursor
-    private var event: Cursor
+    var revision: Cursor
+    var event: Cursor
     private var body: Cursor
     private let db: Database
 
@@ -268,10 +285,6 @@ struct LogWalk {
         revision = try Cursor(db, sql("entry", "revision"), range)
         event = try Cursor(db, sql("entry", "event"), range)
         body = try Cursor(db, sql("name, salt, encoding, content", "body", "sequence, name"), range)
-    }
-
-    mutating func entry(_ table: WriteTransaction.Table, at sequence: Int64, _ stray: (Int64) -> Void) throws -> Row? {
-        if table == .revision { try revision.row(at: sequence, stray) } else { try event.row(at: sequence, stray) }
     }
 
     /// The lowest sequence from there on of which any table has a row.

@@ -24,9 +24,16 @@ public struct MerkleHash: Sendable, Hashable {
 
     /// A leaf's hash, SHA-256(0x00 || entry): the byte in front keeps a leaf from being taken for an inner node.
     public static func leaf(_ entry: some Collection<UInt8>) -> MerkleHash {
+        entry.withContiguousStorageIfAvailable { leaf(UnsafeRawBufferPointer($0)) }
+            ?? Array(entry).withUnsafeBytes { leaf($0) }
+    }
+
+    /// A leaf's hash, of an entry in place.
+    public static func leaf(_ entry: UnsafeRawBufferPointer) -> MerkleHash {
         var hash = SHA256()
-        hash.update(data: [0])
-        hash.update(data: Array(entry))
+        let prefix: UInt8 = 0
+        Swift.withUnsafeBytes(of: prefix) { hash.update(bufferPointer: $0) }
+        hash.update(bufferPointer: entry)
         return MerkleHash(hash.finalize())
     }
 
