@@ -20,17 +20,22 @@ extension Controller {
                 "plan.nothing-to-do", "the plan has nothing to do",
                 remedy: "what it offers is switched on with --recreate and --delete when it is made")
         }
-        guard await fleets.running < Self.fleetsAllowed else {
-            throw Failure(
-                "fleet.busy", "\(Self.fleetsAllowed) rollbacks of several applications run already",
-                remedy: "wait until one of them has ended")
+        try await fleets.claim(request.orders, allowed: Self.fleetsAllowed)
+        let fleet: Fleet
+        do throws(Failure) {
+            fleet = try await begin(request, actor)
+        } catch {
+            await fleets.release(request.orders)
+            throw error
         }
-        let busy = await fleets.busy
-        if let order = request.orders.first(where: { busy.contains($0.application.uid) }) {
-            throw Failure(
-                "fleet.busy", "another rollback of several applications still has \(order.application.name) to do",
-                remedy: "wait until it has ended")
-        }
+        // Among those that run before the claim goes: there is no moment at which another could begin.
+        await fleets.set(fleet)
+        await fleets.release(request.orders)
+        await tasks.run { await self.run(fleet) }
+        return fleet
+    }
+
+    private func begin(_ request: FleetRequest, _ actor: Actor) async throws(Failure) -> Fleet {
         for order in request.orders {
             if let why = try await moved(order) {
                 throw Failure(
@@ -39,12 +44,9 @@ extension Controller {
             }
         }
         let group = try await ledger.record(FleetRecord.started(request, actor: actor))
-        let fleet = Fleet(
+        return Fleet(
             group: group, request: request, actor: actor, startedAt: now(),
             results: request.orders.map { _ in .waiting })
-        await fleets.set(fleet)
-        await tasks.run { await self.run(fleet) }
-        return fleet
     }
 
     /// One that runs, or that has ended.

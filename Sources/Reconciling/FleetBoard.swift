@@ -7,6 +7,8 @@ actor FleetBoard {
     private var fleets: [SequenceNumber: Fleet] = [:]
     private var waiters: [SequenceNumber: [CheckedContinuation<Void, Never>]] = [:]
     private var isClosed = false
+    /// Plans that are being checked: between the question whether anything has moved and the event that says it began.
+    private var claims: [[ApplicationUID]] = []
 
     func set(_ fleet: Fleet) {
         fleets[fleet.group] = fleet
@@ -23,10 +25,31 @@ actor FleetBoard {
 
     func fleet(_ group: SequenceNumber) -> Fleet? { fleets[group] }
 
-    var running: Int { fleets.values.count { !$0.isOver } }
+    /// Takes the applications for a plan that may begin, in one step: of two that come at once the second is refused.
+    /// Give them back with `release`, after `set` or without it.
+    /// - Throws: `fleet.busy`.
+    func claim(_ orders: [FleetOrder], allowed: Int) throws(Failure) {
+        guard fleets.values.count(where: { !$0.isOver }) + claims.count < allowed else {
+            throw Failure(
+                "fleet.busy", "\(allowed) rollbacks of several applications run already",
+                remedy: "wait until one of them has ended")
+        }
+        let taken = busy.union(claims.joined())
+        if let order = orders.first(where: { taken.contains($0.application.uid) }) {
+            throw Failure(
+                "fleet.busy", "another rollback of several applications still has \(order.application.name) to do",
+                remedy: "wait until it has ended")
+        }
+        claims.append(orders.map(\.application.uid))
+    }
+
+    func release(_ orders: [FleetOrder]) {
+        let uids = orders.map(\.application.uid)
+        if let index = claims.firstIndex(of: uids) { claims.remove(at: index) }
+    }
 
     /// Applications that a running fleet still has to do: no other may begin with them.
-    var busy: Set<ApplicationUID> {
+    private var busy: Set<ApplicationUID> {
         Set(
             fleets.values.filter { !$0.isOver }.flatMap { fleet in
                 zip(fleet.request.orders, fleet.results).filter { !$0.1.isEnd }.map(\.0.application.uid)

@@ -302,6 +302,38 @@ import Testing
         }
     }
 
+    @Test("of two that are asked for at once, one begins") func twoAtOnce() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            let then = try await twoVersions(running)
+            let request = try request(try await plan(running, then))
+            await world.cluster.fail(.apply, named: "one", .hang)
+            let controller = running.controller
+            var codes: [String] = []
+            await withTaskGroup(of: String.self) { group in
+                for _ in 0..<6 {
+                    group.addTask {
+                        do throws(Failure) {
+                            return "#\(try await controller.applyFleet(request, actor: World.person).group.value)"
+                        } catch {
+                            return error.code.rawValue
+                        }
+                    }
+                }
+                for await code in group { codes.append(code) }
+            }
+            let begun = codes.filter { $0.hasPrefix("#") }
+            #expect(begun.count == 1, "\(codes)")
+            #expect(codes.filter { $0 == "fleet.busy" }.count == 5, "\(codes)")
+            #expect(try await running.ledger.unfinishedFleets().count == 1)
+            try await running.wait("it hangs") { await world.cluster.hanging > 0 }
+            await world.cluster.release()
+            let group = try #require(begun.first.flatMap { Int64($0.dropFirst()) }.flatMap { SequenceNumber($0) })
+            #expect(try await finish(running, group).isOver)
+        }
+    }
+
     @Test("cannot go back to what was no one revision's, and says so") func mixed() async throws {
         let world = try World()
         defer { world.remove() }
