@@ -51,13 +51,37 @@ public struct HTTPAnchor: Sendable {
         return receipt
     }
 
+    /// How another program may write a text: as it is, in base64 of both alphabets with and without its padding, and as a
+    /// part of a URL, with as few or as many characters escaped as anybody escapes.
+    private static func forms(of secret: String) -> [String] {
+        let base64 = Data(secret.utf8).base64EncodedString()
+        let other = base64.replacing("+", with: "-").replacing("/", with: "_")
+        var forms = [secret, base64, other]
+        forms += [base64, other].map { String($0.prefix { $0 != "=" }) }
+        for allowed in [CharacterSet.urlQueryAllowed, .urlPathAllowed, .urlHostAllowed, .alphanumerics, unreserved] {
+            for text in [secret, base64] {
+                guard let escaped = text.addingPercentEncoding(withAllowedCharacters: allowed) else { continue }
+                forms += [escaped, escaped.replacing("%20", with: "+"), lowercased(escaped)]
+            }
+        }
+        // The longest first: a shorter one may be a part of it.
+        return Set(forms).sorted { ($0.utf8.count, $0) > ($1.utf8.count, $1) }
+    }
+
+    /// RFC 3986, 2.3.
+    private static let unreserved = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+    /// `%2F` as `%2f`, and nothing else.
+    private static func lowercased(_ escaped: String) -> String {
+        escaped.replacing(#/%[0-9A-F]{2}/#) { $0.output.lowercased() }
+    }
+
     /// As much of an answer as is kept, without the token if the other side repeats it.
     static func kept(_ body: [UInt8], _ secret: SecretText?) -> String {
         var text = String(decoding: body, as: UTF8.self)
         if let secret = secret?.revealed, !secret.isEmpty {
-            for form in [secret, Data(secret.utf8).base64EncodedString()] {
-                text = text.replacing(form, with: "[token]")
-            }
+            for form in forms(of: secret) { text = text.replacing(form, with: "[token]") }
         }
         // Cut behind the last whole character that fits.
         var kept = ""

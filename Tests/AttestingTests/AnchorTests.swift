@@ -39,6 +39,15 @@ import TransparencyLog
         }
     }
 
+    @Test(
+        "the token goes out of an answer however it is written",
+        arguments: [
+            "a/b+c=d e", "a%2Fb%2Bc%3Dd%20e", "a%2fb%2bc%3dd%20e", "a%2Fb%2Bc%3Dd+e", "a/b+c=d%20e", "YS9iK2M9ZCBl"
+        ])
+    func forms(form: String) {
+        #expect(HTTPAnchor.kept(Array("got \(form).".utf8), SecretText("a/b+c=d e")) == "got [token].")
+    }
+
     @Test("what is kept of an answer is bounded, whole characters and without the token") func kept() {
         let long = String(repeating: "ü", count: 5000)
         let kept = HTTPAnchor.kept(Array(long.utf8), nil)
