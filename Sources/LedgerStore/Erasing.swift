@@ -16,9 +16,8 @@ extension Ledger {
         guard key.group.isEmpty, key.kind == "Secret" else {
             throw Failure(.ledgerQueryInvalid, "only values of a Secret are sealed and can be erased")
         }
-        let owners = try await owners(of: key, for: uid)
         let path = name.map { "/data/" + Redactor.escaped($0) }
-        return try await writer.write { transaction in
+        let sequence = try await writer.write { transaction in
             let reference = try transaction.application(uid)
             let open = try transaction.exists(
                 "SELECT 1 FROM attempt WHERE application = ? AND closed_by IS NULL", [uid.value])
@@ -28,7 +27,8 @@ extension Ledger {
                     remedy: "wait for it to end", next: .retry(afterMilliseconds: nil))
             }
             var ids: [Int64] = []
-            for owner in owners {
+            // Here and not before: what was attempted until this very moment is erased as well.
+            for owner in try Self.owners(transaction.db, of: key, for: uid) {
                 ids += try Int64.fetchAll(
                     transaction.db.cachedStatement(
                         sql: """
@@ -54,20 +54,20 @@ extension Ledger {
             }
             return sequence
         }
+        try await writer.overwrite()
+        return sequence
     }
 
     /// The redacted manifests of one Secret in every set that an application attempted.
-    private func owners(of key: ResourceKey, for uid: ApplicationUID) async throws(Failure) -> [Digest] {
-        try await read("looking for stored values") { db in
-            let sets = try Data.fetchAll(
-                db, sql: "SELECT DISTINCT desired FROM attempt WHERE application = ?", arguments: [uid.value])
-            var owners: Set<Digest> = []
-            for set in sets {
-                guard let digest = Digest(bytes: set) else { continue }
-                for member in try Reading.set(db, digest) ?? [] where member.key == key { owners.insert(member.digest) }
-            }
-            return Array(owners)
+    private static func owners(_ db: Database, of key: ResourceKey, for uid: ApplicationUID) throws -> [Digest] {
+        let sets = try Data.fetchAll(
+            db, sql: "SELECT DISTINCT desired FROM attempt WHERE application = ?", arguments: [uid.value])
+        var owners: Set<Digest> = []
+        for set in sets {
+            guard let digest = Digest(bytes: set) else { continue }
+            for member in try Reading.set(db, digest) ?? [] where member.key == key { owners.insert(member.digest) }
         }
+        return Array(owners)
     }
 
     /// Erases a body of one row, such as an author or an address; its digest stays in the entry.
@@ -77,7 +77,7 @@ extension Ledger {
         _ name: String, of sequence: SequenceNumber, event: Event
     ) async throws(Failure) -> SequenceNumber {
         try Self.check(event, besides: [.secretsErased, .bodyErased])
-        return try await writer.write { transaction in
+        let by = try await writer.write { transaction in
             let isThere = try transaction.exists(
                 "SELECT 1 FROM body WHERE sequence = ? AND name = ? AND erased_by IS NULL", [sequence.value, name])
             guard isThere else {
@@ -98,5 +98,7 @@ extension Ledger {
                 [by.value, sequence.value, name])
             return by
         }
+        try await writer.overwrite()
+        return by
     }
 }

@@ -113,6 +113,25 @@ final class LedgerWriter: Sendable {
         try? connection.close()
     }
 
+    /// Puts the write-ahead log back into the file and cuts it to nothing, so that what was erased is in neither. Readers of
+    /// an older state keep it from ending: it is tried for a second, and again by every erasing that follows and at the end.
+    /// Whoever replicates checkpoints for himself, and is left to.
+    func overwrite() async {
+        guard options.checkpointPages != nil else { return }
+        for attempt in 0..<10 {
+            if attempt > 0 { try? await Task.sleep(for: .milliseconds(100)) }
+            guard failure == nil, !shared.withLock({ $0.isClosed }) else { return }
+            let isDone = try? await connection.writeWithoutTransaction { db in
+                // Not as long as the connection would wait otherwise: nobody can append meanwhile.
+                try db.execute(sql: "PRAGMA busy_timeout = 50")
+                defer { try? db.execute(sql: "PRAGMA busy_timeout = 10000") }
+                _ = try db.checkpoint(.truncate)
+                return true
+            }
+            if isDone == true { return }
+        }
+    }
+
     // MARK: The queue
 
     private func admit() async {
