@@ -35,14 +35,14 @@ extension Ledger {
                 if expectAbsent, present != nil {
                     throw Failure(.applicationExists, "there is an application \(application.name) already")
                 }
-                if let ifChangedBy, (present?["changed_by"] as Int64?) != ifChangedBy.value {
+                if let ifChangedBy, (try present?.held("changed_by") as Int64?) != ifChangedBy.value {
                     throw Failure(
                         .applicationChangedMeanwhile, "the application \(application.name) has changed meanwhile",
                         remedy: "read it again and repeat the change")
                 }
-                let before: String? = present?["specification"]
-                if let present, before == prepared.text { return (present["uid"] as String, false) }
-                let uid: String = present?["uid"] ?? beginning?.uid.value ?? Names.random(12)
+                let before: String? = try present?.held("specification")
+                if let present, before == prepared.text { return (try present.held("uid") as String, false) }
+                let uid: String = try present?.held("uid") ?? beginning?.uid.value ?? Names.random(12)
                 let sequence = try transaction.append(
                     try Self.draft(application, prepared, uid: uid, before: before, actor), to: .event)
                 let arguments: StatementArguments = [
@@ -134,11 +134,11 @@ extension Ledger {
                 "SELECT sequence FROM attempt WHERE application = ? AND closed_by IS NULL", [uid.value])
             if let open {
                 throw Failure(
-                    .attemptOpen, "\(reference.name) has an open attempt, #\(open["sequence"] as Int64)",
+                    .attemptOpen, "\(reference.name) has an open attempt, #\(try open.held("sequence") as Int64)",
                     remedy: "wait for it to end", next: .retry(afterMilliseconds: nil))
             }
             let row = try transaction.row("SELECT specification FROM application WHERE uid = ?", [uid.value])
-            let before = try row.map { try EntryDecoder.parse(Array(($0["specification"] as String).utf8)) }
+            let before = try row.map { try EntryDecoder.parse(Array((try $0.held("specification") as String).utf8)) }
             let sequence = try transaction.append(
                 try EntryFormat1.draft(
                     Event(
@@ -174,7 +174,7 @@ extension Ledger {
         return try await writer.write { transaction in
             let reference = try transaction.application(uid)
             let row = try transaction.row("SELECT cluster FROM application WHERE uid = ?", [uid.value])
-            let before: String? = row?["cluster"]
+            let before: String? = try row?.held("cluster")
             let event = Event(
                 .clusterAccepted, application: reference, actor: actor,
                 facts: .members(["before": before.map { .string($0) }, "clusterUID": .string(clusterUID)]))
@@ -270,6 +270,6 @@ extension WriteTransaction {
         guard
             let row = try row("SELECT name, project FROM application WHERE uid = ? AND deleted_by IS NULL", [uid.value])
         else { throw Failure.unknownApplication(uid.value) }
-        return ApplicationReference(uid: uid, name: row["name"], project: row["project"])
+        return ApplicationReference(uid: uid, name: try row.held("name"), project: try row.held("project"))
     }
 }

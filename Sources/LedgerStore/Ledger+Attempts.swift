@@ -25,7 +25,7 @@ extension Ledger {
                     let row = try transaction.row(
                         "SELECT cluster FROM application WHERE uid = ? AND deleted_by IS NULL", [uid])
                 else { throw Failure.unknownApplication(intent.application.name) }
-                let accepted: String? = row["cluster"]
+                let accepted: String? = try row.held("cluster")
                 if let accepted, let uid = intent.cluster.uid, uid != accepted {
                     throw Failure(
                         .clusterChanged, "the destination of \(intent.application.name) is another cluster than before",
@@ -34,7 +34,7 @@ extension Ledger {
                 if let open = try transaction.row(
                     "SELECT sequence FROM attempt WHERE application = ? AND closed_by IS NULL", [uid])
                 {
-                    let sequence: Int64 = open["sequence"]
+                    let sequence: Int64 = try open.held("sequence")
                     throw Failure(
                         .attemptOpen, "\(intent.application.name) has an open attempt, #\(sequence)",
                         remedy: "wait for it to end", next: .retry(afterMilliseconds: nil))
@@ -82,9 +82,9 @@ extension Ledger {
                 guard
                     let row = try transaction.row(
                         "SELECT application, closed_by FROM attempt WHERE sequence = ?", [attempt.sequence.value]),
-                    row["application"] == closing.application.uid.value
+                    try row.held("application") == closing.application.uid.value
                 else { throw Failure(.attemptUnknown, "there is no attempt \(attempt.sequence)") }
-                if let ended: Int64 = row["closed_by"] {
+                if let ended: Int64 = try row.held("closed_by") {
                     throw Failure(
                         .attemptClosed, "the attempt \(attempt.sequence) has ended already, with #\(ended)",
                         next: .superseded)

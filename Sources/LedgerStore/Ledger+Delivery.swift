@@ -69,27 +69,28 @@ struct DeliveryQuery {
             let cursor = try Row.fetchCursor(
                 db.cachedStatement(sql: sql),
                 arguments: ["application": uid.value, "first": first, "last": last, "limit": limit])
-            while let row = try cursor.next() { if let read = Self.row(row) { rows.append(read) } }
+            while let row = try cursor.next() { if let read = try Self.row(row) { rows.append(read) } }
         }
         return Array(rows.sorted { $0.sequence < $1.sequence }.prefix(limit))
     }
 
-    private static func row(_ row: Row) -> DeliveryRow? {
-        guard let sequence = SequenceNumber(row["sequence"] as Int64),
-            let health = HealthStatus(rawValue: row["health"] ?? "")
+    private static func row(_ row: Row) throws -> DeliveryRow? {
+        guard let sequence = SequenceNumber(try row.held("sequence") as Int64),
+            let health = HealthStatus(rawValue: try row.held("health") ?? "")
         else { return nil }
-        let recordedAt = Timestamp(milliseconds: row["recorded_at"])
-        guard row["attempt"] as Int64? != nil, let kind = Revision.Kind(rawValue: row["kind"] ?? ""),
-            let cause = Cause(rawValue: row["cause"] ?? "")
+        let recordedAt = Timestamp(milliseconds: try row.held("recorded_at"))
+        guard try row.held("attempt") as Int64? != nil, let kind = Revision.Kind(rawValue: try row.held("kind") ?? ""),
+            let cause = Cause(rawValue: try row.held("cause") ?? "")
         else { return DeliveryRow(sequence: sequence, recordedAt: recordedAt, health: health) }
-        let outcome: String = row["outcome"]
-        let failed: Int64 = row["failed"]
-        let committed: Int64? = row["committed_at"]
+        let outcome: String = try row.held("outcome")
+        let failed: Int64 = try row.held("failed")
+        let committed: Int64? = try row.held("committed_at")
         let attempt = DeliveryRow.Attempt(
             kind: kind, cause: cause, outcome: outcome == "succeeded" && failed > 0 ? "failed" : outcome,
-            project: row["project"], desired: row["desired"], commit: row["commit_id"],
+            project: try row.held("project"), desired: try row.held("desired"), commit: try row.held("commit_id"),
             committedAt: committed.map { Timestamp(milliseconds: $0) },
-            finishedAt: Timestamp(milliseconds: row["finished_at"]), isDryRun: row["dry_run"] as Int64 != 0)
+            finishedAt: Timestamp(milliseconds: try row.held("finished_at")),
+            isDryRun: try row.held("dry_run") as Int64 != 0)
         return DeliveryRow(sequence: sequence, recordedAt: recordedAt, attempt: attempt, health: health)
     }
 

@@ -33,7 +33,9 @@ extension Ledger {
                 db.cachedStatement(sql: LedgerSQL.entries),
                 arguments: ["first": sequences.lowerBound, "last": sequences.upperBound])
             while let row = try cursor.next() {
-                let sequence: Int64 = row[0]
+                let sequence: Int64 = try row.held(0)
+                // A page whose order is damaged may hand out a row from outside of the range.
+                guard sequences.contains(sequence) else { throw Failure.corrupt("#\(sequence) is not in its place") }
                 entries[Int(sequence - sequences.lowerBound)] = try row.withUnsafeData(atIndex: 1) {
                     Array($0 ?? Data())
                 }
@@ -101,17 +103,18 @@ extension Ledger {
             var size = 0
             while size < bytes, let row = try cursor.next() {
                 let contents: StoredBody.Contents
-                if let by: Int64 = row["erased_by"] {
+                if let by: Int64 = try row.held("erased_by") {
                     contents = .erased(by: by)
                 } else {
-                    let (salt, stored): (Data, Data) = (row["salt"], row["content"])
+                    let (salt, stored): (Data, Data) = (try row.held("salt"), try row.held("content"))
                     let content = try StoredBytes.unpack(
-                        Array(stored), encoding: row["encoding"], limit: StoredBytes.limit)
+                        Array(stored), encoding: try row.held("encoding"), limit: StoredBytes.limit)
                     size += content.count
                     contents = .kept(salt: Array(salt), content: content)
                 }
                 size += 256
-                bodies.append(StoredBody(sequence: row["sequence"], name: row["name"], contents: contents))
+                bodies.append(
+                    StoredBody(sequence: try row.held("sequence"), name: try row.held("name"), contents: contents))
             }
             return bodies
         }

@@ -36,9 +36,9 @@ extension Ledger {
                 let row = try Row.fetchOne(
                     db.cachedStatement(sql: LedgerSQL.fleetAttempt),
                     arguments: ["application": uid.value, "group": group.value]),
-                let attempt = SequenceNumber(row["sequence"] as Int64)
+                let attempt = SequenceNumber(try row.held("sequence") as Int64)
             else { return nil }
-            return (attempt, (row["closed_by"] as Int64?).flatMap { SequenceNumber($0) })
+            return (attempt, (try row.held("closed_by") as Int64?).flatMap { SequenceNumber($0) })
         }
     }
 
@@ -53,7 +53,7 @@ extension Ledger {
                 let row = try Row.fetchOne(
                     db.cachedStatement(sql: LedgerSQL.declaration),
                     arguments: ["application": uid.value, "at": sequence.value]),
-                let document = try Reading.event(db, at: row["sequence"])?.value.detail?["after"]
+                let document = try Reading.event(db, at: try row.held("sequence"))?.value.detail?["after"]
             else { return nil }
             let bytes = document.canonicalBytes
             return try ApplicationFormat.application(

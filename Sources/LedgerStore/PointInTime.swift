@@ -129,7 +129,7 @@ struct PointInTime {
         }
         let recordedAt = try sequence.flatMap { sequence in
             try Row.fetchOne(db.cachedStatement(sql: LedgerSQL.recordedAt), arguments: ["sequence": sequence.value])
-                .map { Timestamp(milliseconds: $0["recorded_at"]) }
+                .map { Timestamp(milliseconds: try $0.held("recorded_at")) }
         }
         return ResolvedInstant(sequence: sequence, recordedAt: recordedAt)
     }
@@ -156,7 +156,7 @@ struct PointInTime {
     }
 
     private func state(_ row: Row, _ reference: ApplicationReference) throws -> ApplicationState {
-        let (created, deleted): (Int64, Int64?) = (row["created_by"], row["deleted_by"])
+        let (created, deleted): (Int64, Int64?) = (try row.held("created_by"), try row.held("deleted_by"))
         guard let createdBy = SequenceNumber(created) else { throw Failure.corrupt("an application has no beginning") }
         let presence: ApplicationState.Presence =
             created > at ? .notCreated : deleted.map { $0 <= at } == true ? .deleted : .existed
@@ -165,8 +165,10 @@ struct PointInTime {
                 application: reference, createdBy: createdBy, deletedBy: deleted.flatMap { SequenceNumber($0) },
                 presence: presence, content: .nothing, sync: nil, health: nil, pin: nil)
         }
-        let seen: Int64? = row["seen"]
-        let (seenHealth, reached, sync): (String?, String?, String?) = (row["health"], row["reached"], row["sync"])
+        let seen: Int64? = try row.held("seen")
+        let (seenHealth, reached, sync): (String?, String?, String?) = (
+            try row.held("health"), try row.held("reached"), try row.held("sync")
+        )
         return ApplicationState(
             application: reference, createdBy: createdBy, deletedBy: deleted.flatMap { SequenceNumber($0) },
             presence: presence, content: try content(row, reference.uid),
@@ -178,26 +180,26 @@ struct PointInTime {
 
     /// The name never changes; the project may have.
     private func reference(_ row: Row) throws -> ApplicationReference {
-        let (uid, name): (String, String) = (row["uid"], row["name"])
-        let (changedBy, createdBy): (Int64, Int64) = (row["changed_by"], row["created_by"])
+        let (uid, name): (String, String) = (try row.held("uid"), try row.held("name"))
+        let (changedBy, createdBy): (Int64, Int64) = (try row.held("changed_by"), try row.held("created_by"))
         guard let number = ApplicationUID(uid) else { throw Failure.corrupt("a registered application has no uid") }
-        var project: String = row["project"]
+        var project: String = try row.held("project")
         if changedBy > at, createdBy <= at {
             let then = try Row.fetchOne(
                 db.cachedStatement(sql: LedgerSQL.declaration), arguments: ["application": uid, "at": at])
-            project = then?["project"] ?? project
+            project = try then?.held("project") as String? ?? project
         }
         return ApplicationReference(uid: number, name: name, project: project)
     }
 
     private func pin(_ row: Row) throws -> Pin? {
-        guard let pinnedBy: Int64 = row["pinned_by"] else { return nil }
-        var text: String? = row["pin"]
+        guard let pinnedBy: Int64 = try row.held("pinned_by") else { return nil }
+        var text: String? = try row.held("pin")
         if pinnedBy > at {
-            let uid: String = row["uid"]
+            let uid: String = try row.held("uid")
             let then = try Row.fetchOne(
                 db.cachedStatement(sql: LedgerSQL.pinned), arguments: ["application": uid, "at": at])
-            text = then?["pin"]
+            text = try then?.held("pin")
         }
         guard let text, text != "null" else { return nil }
         return try EntryFields.readPin(try EntryDecoder.parse(Array(text.utf8)))
@@ -206,7 +208,8 @@ struct PointInTime {
     // MARK: What was applied
 
     private func content(_ row: Row, _ uid: ApplicationUID) throws -> ApplicationState.Content {
-        let open: Int64? = [row["open"] as Int64?, row["next_attempt"] as Int64?].compactMap(\.self).first { $0 <= at }
+        let attempts: [Int64?] = [try row.held("open"), try row.held("next_attempt")]
+        let open = attempts.compactMap(\.self).first { $0 <= at }
         if let open, let attempt = try Reading.event(db, at: open) {
             let (intent, desired) = try EntryDecoder.intent(of: attempt)
             if !intent.options.dryRun {

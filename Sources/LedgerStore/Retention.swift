@@ -113,8 +113,8 @@ extension Ledger {
         let range = try await read("looking for bundles") { db -> (first: Int64, last: Int64, count: Int64)? in
             let row = try Row.fetchOne(
                 db, sql: "SELECT min(first), max(last), count(*) FROM fold WHERE bundle IS NOT NULL")
-            guard let row, let first: Int64 = row[0], let last: Int64 = row[1] else { return nil }
-            return (first, last, row[2])
+            guard let row, let first: Int64 = try row.held(0), let last: Int64 = try row.held(1) else { return nil }
+            return (first, last, try row.held(2))
         }
         guard let range else { return nil }
         let event = Event(
@@ -140,8 +140,8 @@ extension Reading {
     static func folded(_ db: Database, covering sequence: Int64) throws -> [Int64: ArraySlice<UInt8>]? {
         let row = try Row.fetchOne(
             db.cachedStatement(sql: LedgerSQL.fold), arguments: ["sequence": sequence])
-        guard let row, (row["last"] as Int64) >= sequence else { return nil }
-        guard let bundle: Data = row["bundle"] else {
+        guard let row, (try row.held("last") as Int64) >= sequence else { return nil }
+        guard let bundle: Data = try row.held("bundle") else {
             throw Failure(
                 .logEntriesGone, "the entry #\(sequence) was taken by retention; its hash is still in the tree",
                 remedy: "the tiles of hashes still prove every other entry")
@@ -195,7 +195,7 @@ extension Verifier {
             if last - first + 1 - present != entries {
                 findings.add(first, "the fold from here to #\(last) says that it took \(entries) rows, and did not")
             }
-            guard let bundle: Data = row[3] else {
+            guard let bundle: Data = try row.held(3) else {
                 let isLogged = try Int.fetchOne(
                     db.cachedStatement(sql: LedgerSQL.letGo), arguments: ["first": first, "last": last])
                 if isLogged == nil {

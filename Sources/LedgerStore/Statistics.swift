@@ -47,14 +47,14 @@ extension Ledger {
             var (first, last): (Int64, Int64) = (.max, .min)
             var (count, sum): (Int64, Int64) = (0, 0)
             for row in newest {
-                let (number, size): (Int64, Int64) = (row["number"], row["bytes"])
-                if let uid: String = row["application"] { sums[uid] = (number, size) }
+                let (number, size): (Int64, Int64) = (try row.held("number"), try row.held("bytes"))
+                if let uid: String = try row.held("application") { sums[uid] = (number, size) }
                 count += number
                 sum += size
-                first = min(first, row["first"])
-                last = max(last, row["last"])
+                first = min(first, try row.held("first"))
+                last = max(last, try row.held("last"))
             }
-            let days = count > 1 ? Double(last - first) / 86_400_000 : 0
+            let days = count > 1 ? (Double(last) - Double(first)) / 86_400_000 : 0
             let perDay = { (value: Double) in days > 1.0 / 1440 ? value / days : 0 }
             let perRow = rows == 0 ? 0 : Double(bytes) / Double(rows)
             let growth = sums.compactMap { uid, sum in

@@ -96,10 +96,13 @@ extension Verifier {
         let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT application, desired FROM attempt WHERE sequence = ?"),
             arguments: [sequence])
-        if row == nil {
+        if let row {
+            let (application, manifests): (String?, Data?) = (try row.held("application"), try row.held("desired"))
+            if application != uid || manifests != Data(desired.bytes) {
+                report(sequence, "starts an attempt that the table of attempts has otherwise")
+            }
+        } else {
             report(sequence, "starts an attempt that the table of attempts lacks")
-        } else if row?["application"] != uid || row?["desired"] != Data(desired.bytes) {
-            report(sequence, "starts an attempt that the table of attempts has otherwise")
         }
         guard let members = try Reading.set(db, desired) else {
             report(sequence, "starts an attempt whose manifests are not stored")
@@ -163,8 +166,20 @@ extension Verifier {
         }
     }
 
+    /// What the file says that it is. SQLite takes no notice of a table's CHECKs on a connection that only reads, its
+    /// integrity check included. (https://sqlite.org/src, `sqlite3AddCheckConstraint`)
+    private func identity(_ db: Database) throws {
+        let rows = try Row.fetchAll(db, sql: "SELECT only_row, mode FROM ledger")
+        let isProper = try rows.allSatisfy { row in
+            let (number, mode): (Int64?, String?) = (try row.held("only_row"), try row.held("mode"))
+            return number == 1 && mode.flatMap { Ledger.Mode(rawValue: $0) } != nil
+        }
+        if rows.count != 1 || !isProper { report(nil, "the file does not say what the ledger was made for") }
+    }
+
     private func compareApplications(_ db: Database, _ fold: LogFold) throws {
         var remaining = fold.applications
+        try identity(db)
         for row in try Row.fetchAll(db, sql: "SELECT * FROM application ORDER BY uid") {
             let uid: String = try row.held("uid")
             guard let state = remaining.removeValue(forKey: uid) else {

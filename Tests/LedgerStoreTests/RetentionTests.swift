@@ -9,7 +9,7 @@ import TransparencyLog
 /// Retention takes rows and proves all that is left, and what it took.
 @Suite struct RetentionTests {
     /// An application that was looked at so often that two chunks can be folded, with a sync in each.
-    private static func looked(_ count: Int) async throws -> TestLedger {
+    static func looked(_ count: Int) async throws -> TestLedger {
         let test = try await TestLedger.make()
         let (application, revision, _) = try await test.deployed()
         let reference = application.reference

@@ -114,4 +114,24 @@ struct HouseTests {
             }
         }
     }
+
+    /// GRDB's `row["column"]` ends the process where a damaged file holds NULL; `row.held("column")` throws.
+    @Test("no column of a row is read by a subscript")
+    func subscripts() throws {
+        for file in try Self.swiftFiles(below: "Sources/LedgerStore") + Self.swiftFiles(below: "Sources/Evidence") {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            // A row is known by its name, or by where the file got it from; JSON has such subscripts too.
+            var names: Set<Substring> = ["row", "rows"]
+            for match in text.matches(of: #/(\w+)\s*=\s*try (?:Row\.fetch|transaction\.row\()/#) {
+                names.insert(match.output.1)
+            }
+            for match in text.matches(of: #/for (\w+) in try Row\.fetch/#) { names.insert(match.output.1) }
+            for line in text.split(separator: "\n") {
+                for match in line.matches(of: #/(\w+)\??\[(?:"|[0-9])/#) {
+                    #expect(!names.contains(match.output.1), "\(file.lastPathComponent): \(line)")
+                }
+                #expect(!line.contains(#/\$0\["\w+"\] as |\$0\[[0-9]\]/#), "\(file.lastPathComponent): \(line)")
+            }
+        }
+    }
 }
