@@ -59,19 +59,17 @@ extension Verifier {
             }
             var scan: Scan?
             var found = 0
-            func look(_ row: Row?, _ table: WriteTransaction.Table) throws {
-                guard let row else { return }
+            if let row = try walk.revision.row(at: sequence, stray) {
                 found += 1
-                scan = try row.withUnsafeData(atIndex: 1) { data -> Scan? in
-                    guard let data else { return nil }
-                    bytes += Int64(data.count)
-                    return check(data, sequence, table, leaf: leaf, &part)
-                }
+                scan = try read(row, sequence, .revision, leaf: leaf, &part, &bytes)
                 // Unchanged reconciles, nearly all rows, are left to the scanner.
-                if table == .event || scan?.entry.sameAs == nil, scan != nil { try decode(db, sequence) }
+                if let scan, scan.entry.sameAs == nil { try decode(db, sequence) }
             }
-            try look(walk.revision.row(at: sequence, stray), .revision)
-            try look(walk.event.row(at: sequence, stray), .event)
+            if let row = try walk.event.row(at: sequence, stray) {
+                found += 1
+                scan = try read(row, sequence, .event, leaf: leaf, &part, &bytes)
+                try decode(db, sequence)
+            }
             if found > 1 { findings.add(sequence, "is a revision and an event at once") }
             if found == 0, row != nil, try !folds.cover(sequence) {
                 findings.add(sequence, "its entry is missing, and no retention took it")
@@ -86,6 +84,18 @@ extension Verifier {
         }
         findings.countLog(rows: rows & 0xFFF, bytes: bytes, bodies: bodies)
         return part
+    }
+
+    /// nil when there is nothing that could be read.
+    private func read(
+        _ row: Row, _ sequence: Int64, _ table: WriteTransaction.Table, leaf: MerkleHash?, _ part: inout LogPart,
+        _ bytes: inout Int64
+    ) throws -> Scan? {
+        try row.withUnsafeData(atIndex: 1) { data -> Scan? in
+            guard let data else { return nil }
+            bytes += Int64(data.count)
+            return check(data, sequence, table, leaf: leaf, &part)
+        }
     }
 
     private func check(
