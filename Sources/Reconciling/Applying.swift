@@ -10,7 +10,7 @@ struct Applying: Sendable {
     let settings: ControllerSettings
     let mirror: ClusterMirror
     let catalog: KindCatalog
-    /// Asked before each write.
+    /// Each write goes through it.
     let hold: LeaseHold
     let uid: ApplicationUID
     let propagation: Propagation
@@ -121,9 +121,11 @@ struct Applying: Sendable {
         _ resource: Resource, over live: Resource?, _ change: PlannedChange, was: Resource? = nil
     ) async throws(Failure) -> Step {
         let kind = try await served(resource.gvk)
-        try hold.check()
         if let live { try await handOver(live, kind: kind) }
-        let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions())
+        let cluster = mirror.cluster
+        let answer = try await hold.during { () async throws(Failure) in
+            try await cluster.apply(resource, as: kind, WriteOptions())
+        }
         await mirror.observe(answer)
         let before = live ?? was
         return Step(
@@ -157,19 +159,22 @@ struct Applying: Sendable {
             ["op": "replace", "path": "/metadata/managedFields", "value": fields],
             ["op": "replace", "path": "/metadata/resourceVersion", "value": .string(version)]
         ]
-        _ = try await mirror.cluster.patch(
-            kind, namespace: live.namespace, name: live.name, .json(patch), WriteOptions())
+        let cluster = mirror.cluster
+        _ = try await hold.during { () async throws(Failure) in
+            try await cluster.patch(kind, namespace: live.namespace, name: live.name, .json(patch), WriteOptions())
+        }
     }
 
     /// - Returns: whether it is gone, and not just marked.
     @discardableResult
     private func remove(_ live: Resource, _ change: PlannedChange) async throws(Failure) -> Bool {
         let kind = if let known = catalog.preferred[live.gvk.groupKind] { known } else { try catalog.served(live.gvk) }
-        try hold.check()
         let isReplacement = if case .replace = change.action { true } else { false }
-        let deletion = try await mirror.cluster.delete(
-            kind, namespace: live.namespace, name: live.name,
-            DeleteOptions(propagation: isReplacement ? .background : propagation, uid: live.uid))
+        let options = DeleteOptions(propagation: isReplacement ? .background : propagation, uid: live.uid)
+        let cluster = mirror.cluster
+        let deletion = try await hold.during { () async throws(Failure) in
+            try await cluster.delete(kind, namespace: live.namespace, name: live.name, options)
+        }
         guard deletion == .pending, isReplacement else {
             if deletion != .pending { await mirror.observeGone(change.key, of: uid) }
             return deletion != .pending

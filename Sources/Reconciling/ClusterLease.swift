@@ -1,7 +1,6 @@
 import Glibc
 import Logging
 import Shiplog
-import Synchronization
 
 /// Who writes to clusters on behalf of which ledger.
 struct LeaseIdentity: Sendable, Hashable {
@@ -70,40 +69,6 @@ struct LeaseRecord: Sendable, Hashable {
     }
 }
 
-/// How long this process may write to a cluster. Read before every write.
-final class LeaseHold: Sendable {
-    enum State: Sendable, Hashable {
-        case none
-        /// Monotonic milliseconds.
-        case held(until: Int64)
-        /// The cluster has no leases for us: nothing keeps another writer off.
-        case waived(Failure, since: Timestamp, againAt: Int64)
-    }
-
-    private let state = Mutex(State.none)
-
-    var current: State { state.withLock(\.self) }
-    func set(_ new: State) { state.withLock { $0 = new } }
-
-    func isValid(at now: Int64 = Monotonic.milliseconds) -> Bool {
-        switch current {
-        case .none: false
-        case .held(let until): now < until
-        case .waived: true
-        }
-    }
-
-    /// - Throws: `cluster.lease-lost`.
-    func check() throws(Failure) {
-        guard isValid() else {
-            throw Failure(
-                "cluster.lease-lost", "the lease on the cluster could not be renewed in time; nothing more is written",
-                remedy: "another writer may have taken over: check that one server alone works on this ledger",
-                next: .retry(afterMilliseconds: 5000))
-        }
-    }
-}
-
 /// The lease of one cluster: keeps a second server with the same ledger, a restored copy that runs elsewhere, from
 /// writing to it.
 actor ClusterLease {
@@ -115,6 +80,9 @@ actor ClusterLease {
     private let logger: Logger
     /// The last record of another's, and when it was first seen so.
     private var observed: (record: LeaseRecord, since: Int64)?
+    /// How often another's name was found in it.
+    private var losses = 0
+    private var isRenewing = false
     private var isReleased = false
 
     private static let attempts = 4
@@ -140,9 +108,12 @@ actor ClusterLease {
         try await take()
     }
 
-    /// Renews a lease that is held. A failure changes nothing until the lease runs out.
+    /// Renews a lease that is held. What keeps the cluster from answering changes nothing until the lease runs out;
+    /// another's name in it ends it at once.
     func renew() async {
-        guard case .held = hold.current, !isReleased else { return }
+        guard case .held = hold.current, !isReleased, !isRenewing else { return }
+        isRenewing = true
+        defer { isRenewing = false }
         do throws(Failure) {
             try await take()
         } catch {
@@ -155,18 +126,24 @@ actor ClusterLease {
         isReleased = true
         guard case .held = hold.current else { return }
         hold.set(.none)
-        do throws(Failure) {
-            let kind = try await kind()
-            guard let lease = try await cluster.get(kind, namespace: identity.namespace, name: identity.name),
-                LeaseRecord(lease).holder == identity.holder
-            else { return }
-            var free = lease
-            free.set("", at: "spec", "holderIdentity")
-            free.set(1, at: "spec", "leaseDurationSeconds")
-            _ = try await cluster.replace(free, as: kind, WriteOptions())
-        } catch {
-            logger.debug(
-                "a lease was not given back", metadata: ["cluster": "\(cluster.name)", "code": "\(error.code)"])
+        for _ in 0..<Self.attempts {
+            do throws(Failure) {
+                let kind = try await kind()
+                guard let lease = try await cluster.get(kind, namespace: identity.namespace, name: identity.name),
+                    LeaseRecord(lease).holder == identity.holder
+                else { return }
+                var free = lease
+                free.set("", at: "spec", "holderIdentity")
+                free.set(1, at: "spec", "leaseDurationSeconds")
+                _ = try await cluster.replace(free, as: kind, WriteOptions())
+                return
+            } catch {
+                // A renewal of ours that was on its way.
+                if error.code == .clusterConflict { continue }
+                logger.debug(
+                    "a lease was not given back", metadata: ["cluster": "\(cluster.name)", "code": "\(error.code)"])
+                return
+            }
         }
     }
 
@@ -175,28 +152,39 @@ actor ClusterLease {
     }
 
     private func take() async throws(Failure) {
+        let end = hold.end
         for _ in 0..<Self.attempts {
-            // From before the request on: the server may have written it as early as that.
-            let asked = Monotonic.milliseconds
+            guard !isReleased else { throw Self.stopping }
+            let before = losses
+            var isNew = false
             do throws(Failure) {
                 let kind = try await kind()
                 let found = try await cluster.get(kind, namespace: identity.namespace, name: identity.name)
+                isNew = found == nil
                 let wanted = try lease(from: found)
-                if found == nil {
+                // From before the write on: the server may have done it as early as that.
+                let asked = Monotonic.milliseconds
+                if isNew {
                     _ = try await cluster.create(wanted, as: kind, WriteOptions())
                 } else {
                     _ = try await cluster.replace(wanted, as: kind, WriteOptions())
                 }
                 guard !isReleased else { throw Self.stopping }
-                hold.set(.held(until: asked + duration))
+                // Another was seen while the answer was on its way: which of the two is older, the next look tells.
+                guard losses == before else { continue }
+                hold.set(.held(until: max(hold.end, asked + duration)))
                 observed = nil
                 return
             } catch {
                 switch error.code {
                 case .clusterConflict, .clusterAlreadyExists:
-                    // Somebody was faster: another worker of ours, or another server. The next look tells.
-                    if hold.isValid(), !isReleased { return }
+                    // Somebody was faster. Another worker of ours has moved the end; if none has, the next look tells.
+                    if hold.end > end, hold.isValid() { return }
+                case .clusterNotFound where !isNew:
+                    // Deleted between the look and the write.
+                    continue
                 case .clusterForbidden, "cluster.kind-unknown", "cluster.version-not-served", .clusterNotFound:
+                    try judge()
                     waive(error)
                     return
                 default: throw error
@@ -206,24 +194,32 @@ actor ClusterLease {
         throw leased(by: observed?.record.holder ?? "others who come and go")
     }
 
+    /// Whether what was last seen may be taken over. If not, nothing is left of a time of our own.
+    /// - Throws: `cluster.leased`, `cluster.lease-newer`.
+    private func judge() throws(Failure) {
+        guard let (record, since) = observed else { return }
+        let verdict = record.verdict(for: identity, unchanged: Monotonic.milliseconds - since)
+        guard verdict != .mayTake else { return }
+        losses += 1
+        hold.set(.none)
+        guard verdict == .newerEpoch else { throw leased(by: record.holder) }
+        throw Failure(
+            "cluster.lease-newer",
+            "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
+                + "this is epoch \(identity.epoch)",
+            remedy: "stop this server: it runs on an older copy. If the later one is gone for good, delete the "
+                + "Lease \(identity.namespace)/\(identity.name)")
+    }
+
     /// The lease as it is to be written.
     /// - Throws: `cluster.leased`, `cluster.lease-newer` when it is not ours to take.
     private func lease(from found: Resource?) throws(Failure) -> Resource {
         let record = found.map(LeaseRecord.init)
         if let record {
-            let seen = Monotonic.milliseconds
-            if observed?.record != record { observed = (record, seen) }
-            switch record.verdict(for: identity, unchanged: seen - (observed?.since ?? seen)) {
-            case .mayTake: break
-            case .held: throw leased(by: record.holder)
-            case .newerEpoch:
-                throw Failure(
-                    "cluster.lease-newer",
-                    "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
-                        + "this is epoch \(identity.epoch)",
-                    remedy: "stop this server: it runs on an older copy. If the later one is gone for good, delete the "
-                        + "Lease \(identity.namespace)/\(identity.name)")
-            }
+            if observed?.record != record { observed = (record, Monotonic.milliseconds) }
+            try judge()
+        } else {
+            observed = nil
         }
         let time = Self.microTime(now())
         var lease: Resource
@@ -278,60 +274,5 @@ actor ClusterLease {
     static func microTime(_ time: Timestamp) -> String {
         let text = time.description
         return text.hasSuffix("Z") ? text.dropLast() + "000Z" : text
-    }
-}
-
-/// The leases of all clusters that were written to.
-actor Leases {
-    private let identity: LeaseIdentity
-    private let duration: Int64
-    private let now: @Sendable () -> Timestamp
-    private let logger: Logger
-    private var leases: [String: ClusterLease] = [:]
-
-    init(_ identity: LeaseIdentity, duration: Int64, now: @escaping @Sendable () -> Timestamp, logger: Logger) {
-        self.identity = identity
-        self.duration = duration
-        self.now = now
-        self.logger = logger
-    }
-
-    /// Makes sure that this process may write to the cluster, and gives what tells so from then on.
-    func ensure(_ cluster: any Cluster) async throws(Failure) -> LeaseHold {
-        let lease = lease(of: cluster)
-        try await lease.ensure()
-        return lease.hold
-    }
-
-    /// Why nothing keeps another writer from the cluster, if it is so.
-    func waiver(of cluster: any Cluster) -> (failure: Failure, since: Timestamp)? {
-        guard case .waived(let failure, let since, _) = leases[cluster.name]?.hold.current else { return nil }
-        return (failure, since)
-    }
-
-    /// Renews what is held, at a third of its time, until cancelled.
-    func run() async {
-        while !Task.isCancelled {
-            do { try await Task.sleep(for: .milliseconds(max(300, duration / 3))) } catch { return }
-            let all = Array(leases.values)
-            await withTaskGroup(of: Void.self) { group in
-                for lease in all { group.addTask { await lease.renew() } }
-            }
-        }
-    }
-
-    /// Once nothing is written any more.
-    func release() async {
-        let all = Array(leases.values)
-        await withTaskGroup(of: Void.self) { group in
-            for lease in all { group.addTask { await lease.release() } }
-        }
-    }
-
-    private func lease(of cluster: any Cluster) -> ClusterLease {
-        if let lease = leases[cluster.name] { return lease }
-        let lease = ClusterLease(cluster, identity, duration: duration, now: now, logger: logger)
-        leases[cluster.name] = lease
-        return lease
     }
 }

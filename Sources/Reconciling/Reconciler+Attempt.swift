@@ -51,7 +51,7 @@ extension Reconciler {
         var result = Applying.Result()
         do throws(Failure) {
             try hold.check()
-            if let namespace = try await createNamespace(for: application, goal, connection) {
+            if let namespace = try await createNamespace(for: application, goal, connection, hold) {
                 result.outcomes.append(namespace)
                 if namespace.action == .created { result.counts.created += 1 }
             }
@@ -124,7 +124,7 @@ extension Reconciler {
     /// `CreateNamespace=true`: makes the destination's namespace when it is missing. It is not the application's own,
     /// so it is never pruned.
     private func createNamespace(
-        for application: RegisteredApplication, _ goal: Goal, _ connection: Connection
+        for application: RegisteredApplication, _ goal: Goal, _ connection: Connection, _ hold: LeaseHold
     ) async throws(Failure) -> ResourceOutcome? {
         let name = application.application.destination.namespace
         guard application.application.syncPolicy.options.createNamespace, !name.isEmpty,
@@ -140,7 +140,9 @@ extension Reconciler {
         }
         let namespace = try Resource(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
         do throws(Failure) {
-            _ = try await connection.cluster.create(namespace, as: kind, WriteOptions())
+            _ = try await hold.during { () async throws(Failure) in
+                try await connection.cluster.create(namespace, as: kind, WriteOptions())
+            }
         } catch {
             guard error.code == .clusterAlreadyExists else { throw error }
             return nil
