@@ -335,7 +335,13 @@ extension Controller {
             event: Event(
                 .unpinned, application: application.reference, actor: actor, revision: pin.target,
                 facts: ["why": "asked for"], detail: reason.map { ["reason": .string($0)] }))
-        await queue.put(application.uid, WorkQueue.Reasons(causes: [.specChange]))
+        // What was fetched last may be what the rollback turned away from, and the repair pushed since.
+        let reasons = WorkQueue.Reasons(causes: [.specChange])
+        if let url = try? RepositoryURL(application.application.source.repository) {
+            await tasks.run { await self.fetch(url, for: [application.uid], reasons) }
+        } else {
+            await queue.put(application.uid, reasons)
+        }
         return sequence
     }
 

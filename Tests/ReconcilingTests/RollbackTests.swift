@@ -178,6 +178,30 @@ struct RollbackTests {
         try await world.verify()
     }
 
+    @Test("unpinning follows what the repository has now, not what was fetched last", arguments: [false, true])
+    func unpinningFetches(wasAway: Bool) async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            try await threeVersions(running)
+            try await running.rollback(
+                "app", RollbackRequest(target: .lastGood, hold: .untilUnpinned, reason: "3 is bad"))
+            let before = try await running.revisions([.sync]).count
+            try world.commit(["a.yaml": World.configMap("a", "4")])
+            if wasAway {
+                // What is remembered of it is that it could not be fetched.
+                try FileManager.default.moveItem(atPath: world.repository, toPath: world.repository + "-away")
+                try await running.refresh()
+                try FileManager.default.moveItem(atPath: world.repository + "-away", toPath: world.repository)
+            }
+            _ = try await running.controller.unpin("app", actor: World.person, reason: "fixed")
+            try await running.wait("version 4") { await running.value(of: "a") == "4" }
+            // Version 3 was not put back in between.
+            #expect(try await running.revisions([.sync]).count <= before + 1)
+        }
+        try await world.verify()
+    }
+
     @Test("works with Git gone, bit for bit")
     func gitGone() async throws {
         let world = try World()
