@@ -6,6 +6,7 @@ import subprocess
 import time
 import urllib.request
 
+import pytest
 import yaml
 
 GIT = {
@@ -14,23 +15,36 @@ GIT = {
 }
 
 
-def leases(server):
+def address(server):
     config = yaml.safe_load((server.data / "sandbox" / "kubeconfig").read_text())
     url, user = config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]
     # It holds the token a second time, for clients that send none over plain http.
     url = "http://" + url.split("@")[-1].removeprefix("http://")
-    request = urllib.request.Request(
-        url + "/apis/coordination.k8s.io/v1/namespaces/default/leases",
-        headers={"Authorization": "Bearer " + user["token"]})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    return url + "/apis/coordination.k8s.io/v1/namespaces/default/leases", {"Authorization": "Bearer " + user["token"]}
+
+
+def leases(server):
+    url, headers = address(server)
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
         return json.load(answer)["items"]
+
+
+def give_to_another(server, lease):
+    """As another server does that has seen it unchanged for its whole time."""
+    url, headers = address(server)
+    patch = {"spec": {"holderIdentity": "another", "renewTime": "2026-01-01T00:00:00.000000Z"}}
+    request = urllib.request.Request(
+        url + "/" + lease["metadata"]["name"], json.dumps(patch).encode(), method="PATCH",
+        headers={**headers, "Content-Type": "application/merge-patch+json"})
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 def git(repository, *arguments):
     subprocess.run(["git", "-C", repository, *arguments], check=True, env={**os.environ, **GIT}, capture_output=True)
 
 
-def test_a_server_takes_a_lease_before_it_writes_and_is_the_same_holder_after_a_crash(server, tmp_path):
+def declare(tmp_path):
+    """A repository with a ConfigMap, and an application that is synced by hand."""
     repository = tmp_path / "repository"
     (repository / "app").mkdir(parents=True)
     manifest = repository / "app" / "a.yaml"
@@ -44,6 +58,11 @@ def test_a_server_takes_a_lease_before_it_writes_and_is_the_same_holder_after_a_
         "spec": {
             "project": "default", "source": {"repoURL": str(repository), "path": "app", "targetRevision": "main"},
             "destination": {"server": "https://kubernetes.default.svc", "namespace": "default"}}}))
+    return repository, manifest, application
+
+
+def test_a_server_takes_a_lease_before_it_writes_and_is_the_same_holder_after_a_crash(server, tmp_path):
+    repository, manifest, application = declare(tmp_path)
     server.start()
     assert leases(server) == []
     server.run("app", "apply", "-f", application)
@@ -70,3 +89,19 @@ def test_a_server_takes_a_lease_before_it_writes_and_is_the_same_holder_after_a_
     server.start()
     [released] = leases(server)
     assert released["spec"].get("holderIdentity", "") == ""
+
+
+def test_a_server_that_finds_anothers_name_in_its_lease_writes_nothing_more(server, tmp_path):
+    repository, manifest, application = declare(tmp_path)
+    server.start()
+    server.run("app", "apply", "-f", application)
+    server.run("app", "sync", "shop")
+    [lease] = leases(server)
+    give_to_another(server, lease)
+    # The next renewal, at a third of the minute that its own last one was good for, shows it.
+    time.sleep(21)
+    manifest.write_text(manifest.read_text().replace("one", "two"))
+    git(repository, "commit", "--quiet", "-am", "second")
+    with pytest.raises(AssertionError, match="cluster.leased"):
+        server.run("app", "sync", "shop")
+    assert leases(server)[0]["spec"]["holderIdentity"] == "another"
