@@ -51,6 +51,7 @@ extension Controller {
             if error.isTransient, !Task.isCancelled, await tries(of: uid) < patience {
                 logger.warning(
                     "recovery waits", metadata: ["attempt": "\(attempt.sequence.value)", "code": "\(error.code)"])
+                await say(error, of: uid)
                 return false
             }
             if Task.isCancelled, Interruption.current?.isSuperseded != true { return false }
@@ -60,6 +61,15 @@ extension Controller {
         }
         await state.closed(uid)
         return true
+    }
+
+    /// What recovery waits for is said where people look: nothing else is done with the application before. The next look
+    /// makes its conditions anew.
+    private func say(_ failure: Failure, of uid: ApplicationUID) async {
+        guard var status = await board.status(uid), !status.conditions.contains(where: { $0.code == failure.code })
+        else { return }
+        status.conditions.append(ApplicationStatus.Condition(failure, since: now()))
+        await board.set(status)
     }
 
     /// What nobody had promised to delete before the crash is not deleted after it.

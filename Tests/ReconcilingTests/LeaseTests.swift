@@ -224,6 +224,7 @@ import Testing
         _ = try await first.controller.put(
             world.application(), actor: World.person, ifChangedBy: nil, expectAbsent: false)
         try await Self.until("the first value") { await Self.value(world) == "1" }
+        try await Self.until("the end of its sync") { try await first.ledger.openAttempts().isEmpty }
         // A crash, a copy of what is on the disk, and both are started.
         await first.stop(gracefully: false)
         let copy = world.directory + "/copy"
