@@ -46,7 +46,13 @@ struct CheckpointFile: Sendable {
         _ = Glibc.close(file)
         guard isWritten else { throw failure }
         guard rename(temporary, path) == 0 else { throw Self.unwritable(path) }
-        FileSystem.syncDirectory(of: path)
+        do throws(Failure) {
+            try FileSystem.syncDirectory(of: path)
+        } catch {
+            throw Failure(
+                "log.checkpoint-unwritable", error.message, remedy: "look after the disk; it is tried again",
+                next: .retry(afterMilliseconds: nil))
+        }
     }
 
     private static func unwritable(_ path: String) -> Failure {

@@ -99,7 +99,12 @@ enum FileSystem {
             _ = unlink(path)
             throw Failure(.dataUnusable, "the file \(path) cannot be written: \(why)")
         }
-        syncDirectory(of: path)
+        do throws(Failure) {
+            try syncDirectory(of: path)
+        } catch {
+            _ = unlink(path)
+            throw error
+        }
     }
 
     static func writeAll(_ bytes: [UInt8], to file: Int32) -> Bool {
@@ -127,13 +132,20 @@ enum FileSystem {
         return names
     }
 
-    /// A new name is durable when its directory is.
-    static func syncDirectory(of path: String) {
+    /// A new name is durable when its directory is: whoever promises that it is must not go on without.
+    /// - Throws: `data.unusable`.
+    static func syncDirectory(of path: String) throws(Failure) {
         let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let directory = open(parent.isEmpty ? "/" : parent, O_RDONLY | O_CLOEXEC)
-        guard directory >= 0 else { return }
-        _ = fsync(directory)
-        _ = close(directory)
+        let isOpen = directory >= 0
+        let isSafe = isOpen && fsync(directory) == 0
+        let why = lastError
+        if isOpen { _ = close(directory) }
+        guard isSafe else {
+            throw Failure(
+                .dataUnusable, "the directory of \(path) cannot be made durable: \(why)",
+                remedy: "look after the disk; a file system without fsync of directories cannot hold this")
+        }
     }
 }
 

@@ -153,7 +153,7 @@ extension Ledger {
             guard rename(place, target) == 0 else {
                 throw Failure(.dataUnusable, "\(target) cannot be made: \(FileSystem.lastError)")
             }
-            FileSystem.syncDirectory(of: target)
+            try FileSystem.syncDirectory(of: target)
             return (backup, report)
         } catch {
             try? FileManager.default.removeItem(atPath: place)

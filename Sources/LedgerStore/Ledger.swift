@@ -58,6 +58,7 @@ public final class Ledger: Sendable {
             if isNew { try FileSystem.create(directory.ledger, []) } else { FileSystem.makePrivate(directory.ledger) }
             let connection = try Connections.writer(directory.ledger, checkpointPages: options.checkpointPages)
             let opening = try await connection.writeWithoutTransaction { db in
+                if let folder = options.heldTo { try LogFork.hold(db, to: folder) }
                 try Schema.migrate(db)
                 try Schema.checkGuards(db)
                 try Subtrees.complete(db)
@@ -67,7 +68,7 @@ public final class Ledger: Sendable {
             // Without the file and without a wish, the ledger itself says what it is for.
             try check(directory, made: opening.mode, for: mode ?? opening.mode)
             if recorded == nil { try directory.record(opening.mode) }
-            FileSystem.syncDirectory(of: directory.ledger)
+            try FileSystem.syncDirectory(of: directory.ledger)
             let readers = try Connections.readers(directory.ledger, count: options.readers)
             return Ledger(
                 directory, opening, .serve, now: now, readers: readers, keys: keys, lock: lock,

@@ -26,6 +26,9 @@ extension Ledger {
         public var reserveBytes: Int64
         /// Connections that read.
         public var readers: Int
+        /// The folder of checkpoints that a file of an older schema is held to before it is brought up to date; nil leaves
+        /// that to whoever signs the log, for one whose fork is being accepted.
+        public var heldTo: String?
         /// Called once when a write failed so that the file cannot be trusted any more: the process should end.
         public var onFatal: (@Sendable (Failure) -> Void)?
         /// For tests of crashes: called around each commit; throwing is taken for a failure of the disk at that point.
@@ -33,7 +36,8 @@ extension Ledger {
 
         public init(
             queueLimit: Int = 1024, groupLimit: Int = 256, checkpointPages: Int? = 2000, maximumBytes: Int64? = nil,
-            reserveBytes: Int64 = 4 << 20, readers: Int = 4, onFatal: (@Sendable (Failure) -> Void)? = nil,
+            reserveBytes: Int64 = 4 << 20, readers: Int = 4, heldTo: String? = nil,
+            onFatal: (@Sendable (Failure) -> Void)? = nil,
             atCommit: (@Sendable (CommitPoint) throws(Failure) -> Void)? = nil
         ) {
             self.queueLimit = max(1, queueLimit)
@@ -42,6 +46,7 @@ extension Ledger {
             self.maximumBytes = maximumBytes
             self.reserveBytes = max(0, reserveBytes)
             self.readers = max(1, readers)
+            self.heldTo = heldTo
             self.onFatal = onFatal
             self.atCommit = atCommit
         }

@@ -49,11 +49,23 @@ struct LedgerVerifyCommand: ClientCommand {
         ))
     var skipIndexes = false
 
+    @Flag(help: "Of a server: take it for unsound when it says that retention took entries.")
+    var complete = false
+
+    @Option(
+        help: ArgumentHelp(
+            "The folder of published checkpoints. (default: checkpoints in the data directory)", valueName: "dir"))
+    var checkpoints: String?
+
     @OptionGroup var data: DataOption
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        if complete, server.server == nil { throw ValidationError("--complete asks a server, with --server") }
+        if checkpoints != nil || skipIndexes, pack != nil || server.server != nil {
+            throw ValidationError("--checkpoints and --skip-indexes belong to a data directory")
+        }
         if server.server != nil, data.data != nil {
             throw ValidationError("--server and --data both say which ledger is meant")
         }
@@ -76,7 +88,7 @@ struct LedgerVerifyCommand: ClientCommand {
         } else if server.server != nil {
             try await verifyServer(keys, kept)
         } else {
-            try await verifyDirectory(kept)
+            try await verifyDirectory(keys, kept)
         }
     }
 
@@ -94,17 +106,24 @@ struct LedgerVerifyCommand: ClientCommand {
 
     // MARK: - A data directory
 
-    private func verifyDirectory(_ kept: [KeptHead]) async throws {
+    private func verifyDirectory(_ keys: [NoteVerifier], _ kept: [KeptHead]) async throws {
         let out = output.out
         let progress = ProgressLine(isOn: Talk.isTerminal && out.format == .table)
         let report: VerificationReport
+        var kept = kept
         do throws(Failure) {
-            report = try await Ledger.verify(try data.directory(), kept: kept, comparesIndexes: !skipIndexes) {
+            let directory = try data.directory()
+            if let published = try await Ledger.published(of: directory, in: checkpoints, trusting: keys) {
+                Talk.warn("held to \(published.name)")
+                kept.append(published)
+            }
+            report = try await Ledger.verify(directory, kept: kept, comparesIndexes: !skipIndexes) {
                 progress.show($0)
             }
         } catch {
             progress.clear()
-            throw error.code == "ledger.corrupt" ? CommandError(.integrity, error) : CommandError(.of(error), error)
+            throw error.code == "ledger.corrupt" || error.code == "log.signature-wrong"
+                ? CommandError(.integrity, error) : CommandError(.of(error), error)
         }
         progress.clear()
         out.show(report.document) { Self.text(report) }
@@ -141,6 +160,7 @@ struct LedgerVerifyCommand: ClientCommand {
             progress.show(VerificationProgress(phase: .log, done: done, total: total))
         }
         progress.clear()
+        report.tellOfGone(complete: complete)
         var own: JSON?
         if report.finding == nil {
             if client.hasToken {

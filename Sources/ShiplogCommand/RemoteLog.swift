@@ -17,6 +17,13 @@ struct RemoteLog: Sendable {
         var gone: Int64 = 0
         var finding: VerificationReport.Finding?
         var notes: [String] = []
+
+        /// A server says of itself that retention took an entry. Its hash is in the tree; what it said, nobody has seen.
+        mutating func tellOfGone(complete: Bool) {
+            guard gone > 0, finding == nil else { return }
+            let told = "\(gone) entries were taken by retention, their hashes were proven; their content was not seen"
+            if complete { finding = .init(sequence: nil, message: told) } else { notes.append(told) }
+        }
     }
 
     func check(_ progress: (_ done: Int64, _ total: Int64) -> Void) async throws -> Report {

@@ -53,7 +53,7 @@ struct Wiring: Sendable {
         // First of all, for its lock is the one that stands for the whole directory.
         let ledger = try await Ledger.open(
             directory, mode: usesSandbox ? .sandbox : .clusters, access: .serve, now: { Self.now() },
-            options: ledgerOptions(end))
+            options: ledgerOptions(directory, end))
         do {
             if usesSandbox {
                 try await serveWithSandbox(directory, ledger, end, endsWithStory, story)
@@ -197,9 +197,10 @@ struct Wiring: Sendable {
         try await group.run()
     }
 
-    private func ledgerOptions(_ end: Promise<Failure>) -> Ledger.Options {
+    private func ledgerOptions(_ directory: DataDirectory, _ end: Promise<Failure>) -> Ledger.Options {
         Ledger.Options(
             checkpointPages: configuration.ledger.replicated ? nil : Ledger.Options().checkpointPages,
+            heldTo: acceptFork == nil ? configuration.log.checkpoints ?? directory.checkpoints : nil,
             onFatal: { [logger] failure in
                 logger.critical("\(failure.message)", metadata: ["code": "\(failure.code)"])
                 Task { await end.keep(failure) }
