@@ -142,7 +142,7 @@ let package = Package(
             ], exclude: ["Cases"]),
         tests(
             of: "ShiplogCommand",
-            ["Shiplog", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            ["Shiplog", "LedgerStore", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         tests(
             of: "LedgerStore", ["Shiplog", "ShiplogTesting", "TransparencyLog", "AgeFormat", "GitSource", crypto],
             exclude: ["Golden"]),

@@ -1,3 +1,4 @@
+import LedgerStore
 import Shiplog
 import Testing
 import TransparencyLog
