@@ -72,7 +72,7 @@ struct AppApplyCommand: ClientCommand {
         return result
     }
 
-    private static func standardInput() throws(Failure) -> [UInt8] {
+    static func standardInput() throws(Failure) -> [UInt8] {
         guard let data = try? FileHandle.standardInput.read(upToCount: (1 << 20) + 1) else { return [] }
         guard data.count <= 1 << 20 else {
             throw Failure("file.unreadable", "standard input holds more than a mebibyte")

@@ -1,0 +1,19 @@
+import ArgumentParser
+
+/// `shiplog explain`: the loop's decisions on files, with no server.
+struct ExplainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "What the controller would decide about files; no server is needed.",
+        discussion: """
+            Examples:
+              shiplog explain diff --desired app.yaml --live live.yaml
+              kubectl get all -o yaml | shiplog explain health -
+
+            The same code decides in the loop. -o json is for tests of your own.
+            """,
+        subcommands: [
+            ExplainDiffCommand.self,
+            ExplainHealthCommand.self
+        ])
+}
