@@ -40,7 +40,7 @@ enum ApplicationFields {
         "sourceHydrator": unsupported("commit the rendered manifests and point source at them"),
         "destination": .map(["server": .string, "name": .string, "namespace": .string]),
         "syncPolicy": syncPolicy,
-        "ignoreDifferences": unsupported("differences are compared by field ownership", unlessEmpty: true),
+        "ignoreDifferences": IgnoreRuleReader.field,
         "info": .warned("it is shown as it stands"),
         "revisionHistoryLimit": .warned("the ledger keeps every revision"),
         "webhook": .map(["gitlab": .list(.map(["url": .string, "secret": .string]))])

@@ -90,6 +90,10 @@ private struct Reading {
         for name in annotations.keys.sorted() where name.hasPrefix("argocd.argoproj.io/") {
             warnings.append("the annotation \(name) is kept without effect")
         }
+        warnings += try IgnoreRuleReader.read(
+            json.at("spec", "ignoreDifferences"), ["spec", "ignoreDifferences"], check,
+            unsupported: check.codes.unsupported
+        ).warnings
         let finalizers = strings("metadata", "finalizers")
         for name in finalizers where name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
             warnings.append(

@@ -69,6 +69,7 @@ enum ConfigurationFields {
                     "path": .string
                 ]))
         ]),
-        "ledger": .map(["replicated": .bool])
+        "ledger": .map(["replicated": .bool]),
+        "ignoreDifferences": IgnoreRuleReader.field
     ])
 }

@@ -1,3 +1,5 @@
+public import Shiplog
+
 /// What `shiplog serve` is told: every part has a default, secrets are only pointed at.
 public struct ServerConfiguration: Sendable, Hashable {
     /// Host and port; port 0 takes a free one.
@@ -23,6 +25,8 @@ public struct ServerConfiguration: Sendable, Hashable {
     /// nil keeps everything for ever.
     public var retention: Retention?
     public var ledger = Ledger()
+    /// Differences that count for no application.
+    public var ignoreDifferences: [IgnoreRule] = []
 
     public init() {}
 

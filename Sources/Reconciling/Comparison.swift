@@ -28,6 +28,8 @@ struct Comparer: Sendable {
             let difference: Difference
         }
         var entries: [ResourceKey: Entry] = [:]
+        /// The rules that the entries were worked out under.
+        var ignored = IgnoredDifferences.none
     }
 
     func compare(
@@ -75,6 +77,9 @@ struct Comparer: Sendable {
                 live[item.key] = .unknown(failure)
             }
         }
+        var policy = policy
+        policy.ignored = settings.ignored(for: application)
+        if cache.ignored != policy.ignored { cache = Cache(ignored: policy.ignored) }
         let differences = try await differences(desired, live: live, kinds: kinds, mirror: mirror, cache: &cache)
         let plan = Plan.make(desired: desired, live: live, comparisons: differences, policy: policy)
         return try summarize(plan, desired: desired, live: live, version: version)
@@ -135,9 +140,10 @@ struct Comparer: Sendable {
                 fresh[key] = known
                 continue
             }
-            var difference = Difference.compare(desired: resource, live: object)
+            var difference = Difference.compare(desired: resource, live: object, ignoring: cache.ignored)
             if case .undecided = difference, let kind = kinds[key] {
-                difference = await predicted(resource, live: object, kind: kind, mirror: mirror, otherwise: difference)
+                difference = await predicted(
+                    resource, live: object, kind: kind, mirror: mirror, ignored: cache.ignored, otherwise: difference)
             }
             result[key] = difference
             fresh[key] = Cache.Entry(
@@ -150,11 +156,13 @@ struct Comparer: Sendable {
     /// Lets the server work out what an apply would change. A dry run that is refused leaves the difference standing:
     /// the apply itself will then say why.
     private func predicted(
-        _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, otherwise: Difference
+        _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, ignored: IgnoredDifferences,
+        otherwise: Difference
     ) async -> Difference {
         do throws(Failure) {
             let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
-            return Difference.afterDryRun(predicted: answer, live: live, desired: resource)
+            return Difference.afterDryRun(
+                predicted: answer, live: live, desired: resource, ignoring: ignored)
         } catch {
             return otherwise
         }

@@ -80,7 +80,9 @@ extension Controller {
                 wanted.append(resource)
             case .update(let resource, let object, _):
                 live.append(object)
-                wanted.append(await predicted(resource, connection))
+                // What does not count is shown as it is.
+                let next = await predicted(resource, connection)
+                wanted.append(reconciler.settings.ignored(for: application).respected(desired: next, live: object))
             case .cannot, .unknown:
                 if let object = change.live { live.append(object) }
                 if let resource = change.desired { wanted.append(resource) }

@@ -1,3 +1,5 @@
+public import Shiplog
+
 /// How the loop is paced and bounded. All durations are in milliseconds.
 public struct ControllerSettings: Sendable {
     /// Between two looks at a repository; 0 turns polling off.
@@ -26,8 +28,15 @@ public struct ControllerSettings: Sendable {
     public var leaseNamespace = "default"
     /// Another server may take over when the lease was not renewed for so long; at least a second.
     public var leaseDuration: Int64 = 60_000
+    /// Differences that count for no application.
+    public var ignored = IgnoredDifferences.none
     /// Which life of the ledger this is; a server of an earlier one writes nowhere a later one has written.
     public var epoch: Int64 = 1
 
     public init() {}
+
+    /// The server's rules and the application's own.
+    func ignored(for application: RegisteredApplication) -> IgnoredDifferences {
+        ignored + application.application.ignoredDifferences
+    }
 }

@@ -63,9 +63,12 @@ extension Difference {
     /// - Parameters:
     ///   - manager: the field manager that Shiplog applies as.
     ///   - schema: how lists and maps merge.
+    ///   - ignored: what does not count.
     public static func compare(
-        desired: Resource, live: Resource, manager: String = "shiplog", schema: ListKeys = .builtIn
+        desired: Resource, live: Resource, manager: String = "shiplog", schema: ListKeys = .builtIn,
+        ignoring ignored: IgnoredDifferences = .none
     ) -> Difference {
+        let (desired, live) = ignored.removed(desired: desired, live: live)
         var walk = DifferenceWalk(desired: desired, live: live, manager: manager, schema: schema)
         return walk.run()
     }
@@ -80,8 +83,10 @@ extension Difference {
     ///   - desired: what was applied; nil takes every difference for one.
     public static func afterDryRun(
         predicted: Resource, live: Resource, desired: Resource? = nil, manager: String = "shiplog",
-        schema: ListKeys = .builtIn
+        schema: ListKeys = .builtIn, ignoring ignored: IgnoredDifferences = .none
     ) -> Difference {
+        let desired = desired.map { ignored.removed(from: $0, live: live) }
+        let (predicted, live) = ignored.removed(desired: predicted, live: live)
         var walk = PredictionWalk(predicted: predicted, live: live, manager: manager, schema: schema)
         let changes = walk.run()
         let asked = desired.map { desired in

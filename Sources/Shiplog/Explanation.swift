@@ -10,10 +10,13 @@ public struct DifferenceExplanation: Sendable, Hashable {
 
     public let key: ResourceKey
     public let verdict: Verdict
+    /// What differs and does not count.
+    public let ignored: [FieldChange]
 
-    public init(key: ResourceKey, verdict: Verdict) {
+    public init(key: ResourceKey, verdict: Verdict, ignored: [FieldChange] = []) {
         self.key = key
         self.verdict = verdict
+        self.ignored = ignored
     }
 
     /// `same`, `differs`, `undecided`, `missing` or `extra`.
@@ -38,7 +41,9 @@ extension DifferenceExplanation {
     /// A desired object that names no namespace is compared with the live one of its kind and name where there is one
     /// alone: files that people write leave it out, files that a server wrote never do. A live object with Shiplog's marks
     /// is compared with the desired one as the loop would mark it.
-    public static func between(desired: [Resource], live: [Resource]) -> [DifferenceExplanation] {
+    public static func between(
+        desired: [Resource], live: [Resource], ignoring ignored: IgnoredDifferences = .none
+    ) -> [DifferenceExplanation] {
         var there: [ResourceKey: Resource] = [:]
         for object in live { there[object.key] = object }
         var result: [DifferenceExplanation] = []
@@ -50,8 +55,13 @@ extension DifferenceExplanation {
             }
             found.insert(object.key)
             let placed = marked(resource.inNamespace(object.namespace), like: object)
-            let difference = Difference.compare(desired: placed, live: object)
-            result.append(DifferenceExplanation(key: object.key, verdict: .compared(difference)))
+            let difference = Difference.compare(desired: placed, live: object, ignoring: ignored)
+            let without = Difference.compare(desired: placed, live: object).changes
+            let counted = Set(difference.changes.map(\.field))
+            result.append(
+                DifferenceExplanation(
+                    key: object.key, verdict: .compared(difference),
+                    ignored: without.filter { !counted.contains($0.field) }))
         }
         for key in there.keys where !found.contains(key) {
             result.append(DifferenceExplanation(key: key, verdict: .extra))

@@ -26,6 +26,8 @@ public struct PlanPolicy: Sendable, Hashable {
     /// Everything goes because the application is deleted with its resources: Argo CD's `Delete` options count then, its
     /// `Prune` options do not.
     public var isDeletion = false
+    /// Differences that do not count.
+    public var ignored = IgnoredDifferences.none
 
     public init(owner: ApplicationUID) { self.owner = owner }
 }

@@ -122,7 +122,7 @@ struct Planner {
             warnings.append("\(key) is being deleted and will be created again once it is gone")
         }
         let known = adjusted.contains(key) ? nil : comparisons[key]
-        let difference = known ?? Difference.compare(desired: resource, live: object)
+        let difference = known ?? Difference.compare(desired: resource, live: object, ignoring: policy.ignored)
         if difference == .same { return .unchanged(resource, live: object) }
         guard let field = Immutable.firstChange(in: difference.changes, of: resource, live: object) else {
             return .update(resource, live: object, difference)

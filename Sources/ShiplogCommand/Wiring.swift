@@ -293,6 +293,7 @@ struct Wiring: Sendable {
         settings.workers = controller.workers
         settings.parallelWrites = controller.appParallelism
         settings.leaseNamespace = controller.leaseNamespace
+        settings.ignored = IgnoredDifferences(configuration.ignoreDifferences)
         settings.selfHealInitial = controller.selfHealBackoff.initial.wholeMilliseconds
         settings.selfHealMaximum = controller.selfHealBackoff.maximum.wholeMilliseconds
         return settings

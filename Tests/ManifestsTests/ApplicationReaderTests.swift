@@ -183,7 +183,15 @@ struct ApplicationReaderTests {
         ("  source: 3\n", "application.invalid", "spec.source must be a map"),
         ("  sources: [{repoURL: a}]\n", "application.unsupported", "spec.sources"),
         ("  sourceHydrator: {}\n", "application.unsupported", "spec.sourceHydrator"),
-        ("  ignoreDifferences: [{kind: x}]\n", "application.unsupported", "spec.ignoreDifferences"),
+        ("  ignoreDifferences: [{group: x}]\n", "application.invalid", "spec.ignoreDifferences[0].kind is missing"),
+        ("  ignoreDifferences: [{kind: x, jsonPath: [a]}]\n", "application.unknown-field", "[0].jsonPath"),
+        ("  ignoreDifferences: [{kind: x, jsonPointers: [spec]}]\n", "application.invalid", "jsonPointers[0]"),
+        (
+            "  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a', '.b | to_entries']}]\n",
+            "application.unsupported", "jqPathExpressions[1] (\".b | to_entries\"): it uses to_entries"
+        ),
+        ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a[']}]\n", "application.unsupported", "[0] (\".a[\")"),
+        ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a |']}]\n", "application.invalid", "[0] (\".a |\")"),
         (
             "  syncPolicy: {managedNamespaceMetadata: {labels: {a: b}}}\n", "application.unsupported",
             "managedNamespaceMetadata"
@@ -250,6 +258,28 @@ struct ApplicationReaderTests {
             #expect(warnings.contains { $0.contains(name) }, "\(warnings)")
         }
         #expect(application.document.at("spec", "revisionHistoryLimit") == 3)
+    }
+
+    @Test("ignored differences are read, from the document that the ledger keeps")
+    func ignored() throws {
+        let (application, warnings) = try read(
+            Self.document(
+                Self.base + """
+                      ignoreDifferences:
+                      - {group: apps, kind: Deployment, name: web, namespace: shop, jsonPointers: [/spec/replicas]}
+                      - {group: '*', kind: '*', managedFieldsManagers: [kube-controller-manager]}
+                      - {kind: Secret}
+
+                    """))
+        #expect(warnings.count == 1 && warnings[0].contains("spec.ignoreDifferences[2] ignores nothing"), "\(warnings)")
+        let rules = application.ignoredDifferences.rules
+        #expect(rules.count == 3)
+        #expect(rules.first?.name == "web" && rules.first?.namespace == "shop")
+        #expect(rules.first?.pointers.map(\.description) == ["/spec/replicas"])
+        #expect(rules.dropFirst().first?.managers == ["kube-controller-manager"])
+        let parsed = try IgnoreRules.read(
+            Array("- {kind: Secret, jqPathExpressions: ['.data.x']}\n".utf8), file: "rules.yaml")
+        #expect(parsed.rules.first?.queries.map(\.text) == [".data.x"])
     }
 
     @Test("a mistyped name gets the one it may have been meant to be")

@@ -50,10 +50,14 @@ struct ConfigurationReaderTests {
             logging: {level: debug, format: json}
             metrics: {enabled: false}
             ledger: {replicated: true}
+            ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}]
             """)
         var expected = ServerConfiguration()
         expected.listen = "[::]:9000"
         expected.behindProxy = true
+        expected.ignoreDifferences = [
+            try IgnoreRule(["group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]])
+        ]
         #expect(configuration.tls?.certificate == "/c.pem")
         #expect(configuration.tls?.key == "/k.pem")
         expected.tls = configuration.tls
@@ -94,6 +98,8 @@ struct ConfigurationReaderTests {
 
     static let refused: [(String, String, String)] = [
         ("\nlistn: x\n", "configuration.unknown-key", "shiplog.yaml:2: listn is no known field"),
+        ("ignoreDifferences: [{kind: x, jsonPointers: [a]}]\n", "configuration.invalid", "jsonPointers[0] (\"a\")"),
+        ("ignoreDifferences: [{kind: x, jqPathExpressions: [env]}]\n", "configuration.invalid", "it uses env"),
         ("git:\n  timeout: 5s\n  credential: []\n", "configuration.unknown-key", "shiplog.yaml:3: git.credential "),
         (
             "clusters:\n- name: a\n  kubeconfg: x\n", "configuration.unknown-key",

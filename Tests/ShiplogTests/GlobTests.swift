@@ -1,8 +1,6 @@
 import Shiplog
 import Testing
 
-@testable import Manifests
-
 @Suite("Globs as Argo CD's library reads them")
 struct GlobTests {
     static let cases: [(String, String, Bool)] = [

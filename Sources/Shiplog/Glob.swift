@@ -1,7 +1,7 @@
 /// A pattern over paths as Argo CD reads it (the gobwas library, without separators): `*` and `**` match any text, `/`
 /// included; `?` one character; `[abc]`, `[a-z]`, `[!a]` one of a set; `{a,b}` one of several patterns; `\` takes the
 /// next character as it is.
-struct Glob: Sendable, Hashable {
+public struct Glob: Sendable, Hashable {
     private enum Step: Sendable, Hashable {
         case character(Unicode.Scalar)
         case any
@@ -16,14 +16,14 @@ struct Glob: Sendable, Hashable {
     private let steps: [Step]
 
     /// nil when brackets or braces do not match, a set is empty, or the pattern has more than 1,024 characters.
-    init?(_ pattern: String) {
+    public init?(_ pattern: String) {
         guard pattern.unicodeScalars.count <= 1024 else { return nil }
         var compiler = Compiler(scalars: Array(pattern.unicodeScalars))
         guard compiler.sequence(inBraces: false), compiler.isAtEnd else { return nil }
         steps = compiler.steps
     }
 
-    func matches(_ text: String) -> Bool {
+    public func matches(_ text: String) -> Bool {
         var places = Set<Int>()
         enter(0, &places)
         for scalar in text.unicodeScalars {
