@@ -70,6 +70,7 @@ enum ConfigurationFields {
                 ]))
         ]),
         "ledger": .map(["replicated": .bool]),
-        "ignoreDifferences": IgnoreRuleReader.field
+        "ignoreDifferences": IgnoreRuleReader.field,
+        "health": HealthRuleReader.field
     ])
 }

@@ -75,6 +75,7 @@ private struct Reading {
         result.ignoreDifferences = try IgnoreRuleReader.read(
             json["ignoreDifferences"], ["ignoreDifferences"], check, unsupported: check.codes.invalid
         ).rules
+        result.health = try HealthRuleReader.read(json["health"], ["health"], check)
         return result
     }
 

@@ -30,7 +30,7 @@ enum IgnoreRuleReader {
             where (entry[name]?.array?.count ?? 0) > maximum {
                 throw check.invalid(place + [name], "has more than \(maximum) entries")
             }
-            do throws(IgnoreRule.Problem) {
+            do throws(RuleProblem) {
                 let rule = try IgnoreRule(entry)
                 if rule.isEmpty {
                     warnings.append(

@@ -27,6 +27,8 @@ public struct ServerConfiguration: Sendable, Hashable {
     public var ledger = Ledger()
     /// Differences that count for no application.
     public var ignoreDifferences: [IgnoreRule] = []
+    /// How well objects of further kinds are; of the entries that fit an object the first counts.
+    public var health: [HealthRule] = []
 
     public init() {}
 

@@ -173,10 +173,10 @@ struct Comparer: Sendable {
     ) throws(Failure) -> Comparison {
         var present: [ResourceKey: Resource] = [:]
         for (key, state) in live { if case .present(let resource) = state { present[key] = resource } }
-        let (health, message) = Health.aggregate(plan: plan)
+        let (health, message) = Health.aggregate(plan: plan, rules: settings.health)
         return Comparison(
             plan: plan, live: present, liveDigest: try ledger.digest(of: present.values.map(Self.comparable)),
-            health: health, healthMessage: message, resources: plan.changes.compactMap(Self.status),
+            health: health, healthMessage: message, resources: plan.changes.compactMap { Self.status($0, settings.health) },
             mirrorVersion: version)
     }
 
@@ -190,9 +190,9 @@ struct Comparer: Sendable {
         return copy
     }
 
-    private static func status(_ change: PlannedChange) -> ResourceStatus? {
+    private static func status(_ change: PlannedChange, _ rules: HealthRules) -> ResourceStatus? {
         let live = change.live
-        let health = live.flatMap { Health.assess($0) }
+        let health = live.flatMap { Health.assess($0, rules: rules) }
         // What could not be looked at is not missing.
         let isUnknown = if case .unknown = change.action { true } else { false }
         return ResourceStatus(

@@ -30,6 +30,8 @@ public struct ControllerSettings: Sendable {
     public var leaseDuration: Int64 = 60_000
     /// Differences that count for no application.
     public var ignored = IgnoredDifferences.none
+    /// How well objects are, where the configuration says it.
+    public var health = HealthRules.none
     /// Which life of the ledger this is; a server of an earlier one writes nowhere a later one has written.
     public var epoch: Int64 = 1
 

@@ -70,7 +70,7 @@ extension Reconciler {
         }
         let outcome = outcome(of: result)
         // As the writes' answers show it: controllers in the cluster have hardly begun. Reaching Healthy is an event.
-        let health = Health.aggregate(result.parts).status
+        let health = Health.aggregate(result.parts, rules: settings.health).status
         let revision = Revision(
             kind: goal.kind, application: application.reference, cluster: connection.reference, cause: goal.cause,
             actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,

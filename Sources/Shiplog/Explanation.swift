@@ -88,9 +88,10 @@ public struct HealthExplanation: Sendable, Hashable {
     public let key: ResourceKey
     /// nil for kinds without a check: they count as healthy once they are there.
     public let health: HealthAssessment?
+    public let basis: Health.Basis
 
-    public init(of live: Resource) {
+    public init(of live: Resource, rules: HealthRules = .none) {
         key = live.key
-        health = Health.assess(live)
+        (health, basis) = Health.judge(live, rules: rules)
     }
 }

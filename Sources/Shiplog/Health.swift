@@ -12,19 +12,46 @@ public struct HealthAssessment: Sendable, Hashable {
 
 /// Health as Argo CD assesses it, so that the same cluster has the same colours in both.
 ///
-/// Semantics: `pkg/health` of argoproj/gitops-engine, and `resource_customizations` of argoproj/argo-cd for CronJob and
-/// CustomResourceDefinition. An object whose fields have impossible types is Unknown, with the field named.
+/// Semantics: `pkg/health` of argoproj/gitops-engine, and `resource_customizations` of argoproj/argo-cd for CronJob,
+/// CustomResourceDefinition and PodDisruptionBudget. An object whose fields have impossible types is Unknown, with the field named.
 public enum Health {
+    /// What an assessment rests on.
+    public enum Basis: String, Sendable, Hashable, CaseIterable {
+        /// It is being deleted.
+        case deletion
+        /// A rule of the server's configuration.
+        case configured
+        /// A check of a kind that is known here.
+        case builtIn = "built-in"
+        /// The conditions that Kubernetes asks of every kind.
+        case conditions
+        /// Nothing says anything: the object is there.
+        case presence
+    }
+
     /// nil for kinds without a check: they count as healthy once they are there.
-    public static func assess(_ live: Resource) -> HealthAssessment? {
+    public static func assess(_ live: Resource, rules: HealthRules = .none) -> HealthAssessment? {
+        judge(live, rules: rules).health
+    }
+
+    /// The assessment and what it rests on.
+    public static func judge(
+        _ live: Resource, rules: HealthRules = .none
+    ) -> (health: HealthAssessment?, basis: Basis) {
         if live.isBeingDeleted, !isFinishingHook(live) {
-            return HealthAssessment(.progressing, "Pending deletion")
+            return (HealthAssessment(.progressing, "Pending deletion"), .deletion)
         }
-        guard let check = check(of: live.gvk) else { return nil }
+        if let rule = rules.rule(for: live.gvk) { return (rule.assess(live), .configured) }
+        guard let check = check(of: live.gvk) else {
+            // Kubernetes' own kinds use conditions of these names for other things.
+            if ListKeys.builtIn.knows(live.gvk.groupKind) { return (nil, .presence) }
+            let health = StandardStatus.assess(live)
+            return (health, health == nil ? .presence : .conditions)
+        }
         do throws(StatusReader.Misfit) {
-            return try check(StatusReader(live.object), live)
+            return (try check(StatusReader(live.object), live), .builtIn)
         } catch {
-            return HealthAssessment(.unknown, error.message)
+            return (HealthAssessment(.unknown, error.message), .builtIn)
         }
     }
 
@@ -46,6 +73,8 @@ public enum Health {
             return supported(gvk, ["v1", "v2", "v2beta1", "v2beta2"], autoscaler)
         case ("apiregistration.k8s.io", "APIService"): return supported(gvk, ["v1", "v1beta1"], apiService)
         case ("apiextensions.k8s.io", "CustomResourceDefinition"): return definition
+        case ("policy", "PodDisruptionBudget"): return disruptionBudget
+        case ("argoproj.io", "Workflow"): return workflow
         default: return nil
         }
     }
@@ -86,7 +115,9 @@ extension Health {
     /// The worst of the parts, by Argo CD's rules: hooks and what carries `argocd.argoproj.io/ignore-healthcheck: "true"`
     /// do not count; a missing object shows in the sync status and does not worsen health, unless nothing is there at
     /// all. What could not be looked at makes the whole Unknown: it may be anything.
-    public static func aggregate(_ parts: some Sequence<Part>) -> (status: HealthStatus, message: String?) {
+    public static func aggregate(
+        _ parts: some Sequence<Part>, rules: HealthRules = .none
+    ) -> (status: HealthStatus, message: String?) {
         var worst = HealthStatus.healthy
         var message: String?
         var expectsSomething = false
@@ -103,7 +134,7 @@ extension Health {
                 expectsSomething = true
                 hasSomething = true
                 if live.annotations["argocd.argoproj.io/ignore-healthcheck"] == "true" { continue }
-                guard let health = assess(live), worst < health.status else { continue }
+                guard let health = assess(live, rules: rules), worst < health.status else { continue }
                 // A child application that is not known yet says nothing about its parent.
                 if live.gvk.group == "argoproj.io", live.gvk.kind == "Application", health.status == .unknown {
                     continue

@@ -5,9 +5,11 @@ extension Health {
         return try ingress(object, live)
     }
 
-    /// Healthy once a load balancer has given it an address.
+    /// Healthy once a load balancer has given it an address: Argo CD's documents ask for a host name or an IP.
     static func ingress(_ object: StatusReader, _ live: Resource) throws(StatusReader.Misfit) -> HealthAssessment {
-        let addresses = object.value.at("status", "loadBalancer", "ingress")?.array ?? []
+        let addresses = (object.value.at("status", "loadBalancer", "ingress")?.array ?? []).filter { address in
+            ["hostname", "ip"].contains { address[$0]?.string?.isEmpty == false }
+        }
         return addresses.isEmpty
             ? HealthAssessment(.progressing, "no load balancer has given it an address yet")
             : HealthAssessment(.healthy)
@@ -47,6 +49,32 @@ extension Health {
             return HealthAssessment(.degraded, "its schema has violations: " + message)
         }
         return HealthAssessment(.healthy)
+    }
+
+    /// Too few pods is what a budget is for; any other condition that is False means that it cannot be kept.
+    static func disruptionBudget(
+        _ object: StatusReader, _ live: Resource
+    ) throws(StatusReader.Misfit) -> HealthAssessment {
+        var result = HealthAssessment(.progressing, "waiting for its status")
+        for condition in try object.object("status").objects("conditions") {
+            let reason = try condition.string("reason")
+            if try condition.string("status") == "False", reason != "InsufficientPods" {
+                return HealthAssessment(.degraded, reason)
+            }
+            result = HealthAssessment(.healthy, reason)
+        }
+        return result
+    }
+
+    static func workflow(_ object: StatusReader, _ live: Resource) throws(StatusReader.Misfit) -> HealthAssessment {
+        let status = try object.object("status")
+        let message = try status.string("message")
+        switch try status.string("phase") {
+        case "", "Pending", "Running": return HealthAssessment(.progressing, message)
+        case "Succeeded": return HealthAssessment(.healthy, message)
+        case "Failed", "Error": return HealthAssessment(.degraded, message)
+        default: return HealthAssessment(.unknown, message)
+        }
     }
 
     static func autoscaler(_ object: StatusReader, _ live: Resource) throws(StatusReader.Misfit) -> HealthAssessment {

@@ -19,20 +19,11 @@ public struct IgnoreRule: Sendable, Hashable {
     /// Whether it names nothing that could be ignored.
     public var isEmpty: Bool { pointers.isEmpty && queries.isEmpty && managers.isEmpty }
 
-    /// What is wrong with an entry, and where in it.
-    public struct Problem: Error, Sendable, Hashable {
-        /// Below the entry, such as `["jqPathExpressions", "0"]`.
-        public let path: [String]
-        public let message: String
-        /// It is Argo CD's, and not understood here.
-        public let isUnsupported: Bool
-    }
-
     /// Reads an entry whose members have been checked to be of the right types.
-    public init(_ json: JSON) throws(Problem) {
+    public init(_ json: JSON) throws(RuleProblem) {
         group = try Self.glob(json["group"]?.string ?? "", "group")
         guard let kind = json["kind"]?.string, !kind.isEmpty else {
-            throw Problem(path: ["kind"], message: "is missing", isUnsupported: false)
+            throw RuleProblem(path: ["kind"], message: "is missing", isUnsupported: false)
         }
         self.kind = try Self.glob(kind, "kind")
         name = json["name"]?.string ?? ""
@@ -42,22 +33,22 @@ public struct IgnoreRule: Sendable, Hashable {
         managers = Set((json["managedFieldsManagers"]?.array ?? []).compactMap(\.string))
     }
 
-    private static func glob(_ pattern: String, _ name: String) throws(Problem) -> Glob {
+    static func glob(_ pattern: String, _ name: String) throws(RuleProblem) -> Glob {
         guard let glob = Glob(pattern) else {
-            throw Problem(path: [name], message: "is no glob", isUnsupported: false)
+            throw RuleProblem(path: [name], message: "is no glob", isUnsupported: false)
         }
         return glob
     }
 
     private static func each<Value>(
         _ json: JSON, _ name: String, _ read: (String) throws(QueryError) -> Value
-    ) throws(Problem) -> [Value] {
+    ) throws(RuleProblem) -> [Value] {
         var result: [Value] = []
         for (index, entry) in (json[name]?.array ?? []).enumerated() {
             do throws(QueryError) {
                 result.append(try read(entry.string ?? ""))
             } catch {
-                throw Problem(
+                throw RuleProblem(
                     path: [name, String(index)],
                     message: "(\(JSON.string(entry.string ?? "").canonicalString)): \(error.message)",
                     isUnsupported: error.isOutside)
@@ -65,6 +56,15 @@ public struct IgnoreRule: Sendable, Hashable {
         }
         return result
     }
+}
+
+/// What is wrong with a rule, and where in it.
+public struct RuleProblem: Error, Sendable, Hashable {
+    /// Below the rule, such as `["jqPathExpressions", "0"]`.
+    public let path: [String]
+    public let message: String
+    /// It is Argo CD's or jq's, and not understood here.
+    public let isUnsupported: Bool
 }
 
 /// All the rules that hold for an application: the server's and its own.

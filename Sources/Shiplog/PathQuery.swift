@@ -45,6 +45,31 @@ public struct PathQuery: Sendable, Hashable, CustomStringConvertible {
     public func values(in json: JSON) -> [JSON] { paths(in: json).compactMap { json.value(at: $0) } }
 }
 
+/// A condition on a JSON document, in the same part of jq as `PathQuery`.
+public struct QueryCondition: Sendable, Hashable, CustomStringConvertible {
+    public let text: String
+    private let expression: QueryExpression
+
+    /// - Throws: what `PathQuery` throws.
+    public init(_ text: String) throws(QueryError) {
+        guard text.utf8.count <= PathQuery.maximumLength else {
+            throw QueryError("it has more than \(PathQuery.maximumLength) bytes")
+        }
+        var parser = QueryParser(text)
+        expression = try parser.whole()
+        self.text = text
+    }
+
+    public var description: String { text }
+
+    /// Whether one of its answers is neither null nor false, as `select` has it; nil when it takes too long to tell.
+    public func holds(in json: JSON) -> Bool? {
+        var run = QueryRun(steps: PathQuery.maximumSteps)
+        guard let found = try? run.outputs(of: expression, at: .init(path: nil, value: json)) else { return nil }
+        return found.contains { QueryRun.isTrue($0.value) }
+    }
+}
+
 /// An expression, read.
 indirect enum QueryExpression: Sendable, Hashable {
     enum Step: Sendable, Hashable {

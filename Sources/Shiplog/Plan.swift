@@ -254,11 +254,13 @@ extension Plan {
 extension Health {
     /// The health of the plan's application as it is now, before anything is done: what is desired, and what is ours
     /// and still there.
-    public static func aggregate(plan: Plan) -> (status: HealthStatus, message: String?) {
+    public static func aggregate(
+        plan: Plan, rules: HealthRules = .none
+    ) -> (status: HealthStatus, message: String?) {
         aggregate(
             plan.changes.map { change in
                 if case .unknown(let failure) = change.action { return Part(key: change.key, state: .unknown(failure)) }
                 return Part(key: change.key, state: change.live.map { .present($0) } ?? .missing)
-            })
+            }, rules: rules)
     }
 }

@@ -294,6 +294,7 @@ struct Wiring: Sendable {
         settings.parallelWrites = controller.appParallelism
         settings.leaseNamespace = controller.leaseNamespace
         settings.ignored = IgnoredDifferences(configuration.ignoreDifferences)
+        settings.health = HealthRules(configuration.health)
         settings.selfHealInitial = controller.selfHealBackoff.initial.wholeMilliseconds
         settings.selfHealMaximum = controller.selfHealBackoff.maximum.wholeMilliseconds
         return settings

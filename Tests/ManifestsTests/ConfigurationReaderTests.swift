@@ -51,10 +51,17 @@ struct ConfigurationReaderTests {
             metrics: {enabled: false}
             ledger: {replicated: true}
             ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}]
+            health: [{group: a.b, kind: C, rules: [{when: '.status.x == 1', status: Healthy, messageFrom: .status.y}]}]
             """)
         var expected = ServerConfiguration()
         expected.listen = "[::]:9000"
         expected.behindProxy = true
+        expected.health = [
+            try HealthRule([
+                "group": "a.b", "kind": "C",
+                "rules": [["when": ".status.x == 1", "status": "Healthy", "messageFrom": ".status.y"]]
+            ])
+        ]
         expected.ignoreDifferences = [
             try IgnoreRule(["group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]])
         ]
@@ -100,6 +107,13 @@ struct ConfigurationReaderTests {
         ("\nlistn: x\n", "configuration.unknown-key", "shiplog.yaml:2: listn is no known field"),
         ("ignoreDifferences: [{kind: x, jsonPointers: [a]}]\n", "configuration.invalid", "jsonPointers[0] (\"a\")"),
         ("ignoreDifferences: [{kind: x, jqPathExpressions: [env]}]\n", "configuration.invalid", "it uses env"),
+        (
+            "health:\n- kind: X\n  rules:\n  - status: Fine\n", "configuration.invalid",
+            "shiplog.yaml:4: health[0].rules[0].status must be one of Healthy"
+        ),
+        ("health: [{kind: X, rules: [{if: a, status: Healthy}]}]\n", "configuration.unknown-key", "rules[0].if"),
+        ("health: [{kind: X, rules: [{when: 'a', status: Healthy}]}]\n", "configuration.invalid", "it uses a,"),
+        ("health: [{kind: X}]\n", "configuration.invalid", "health[0].rules is missing"),
         ("git:\n  timeout: 5s\n  credential: []\n", "configuration.unknown-key", "shiplog.yaml:3: git.credential "),
         (
             "clusters:\n- name: a\n  kubeconfg: x\n", "configuration.unknown-key",
