@@ -176,8 +176,8 @@ struct Comparer: Sendable {
         let (health, message) = Health.aggregate(plan: plan, rules: settings.health)
         return Comparison(
             plan: plan, live: present, liveDigest: try ledger.digest(of: present.values.map(Self.comparable)),
-            health: health, healthMessage: message, resources: plan.changes.compactMap { Self.status($0, settings.health) },
-            mirrorVersion: version)
+            health: health, healthMessage: message,
+            resources: plan.changes.compactMap { Self.status($0, settings.health) }, mirrorVersion: version)
     }
 
     /// A live object without what changes by itself: what "before" and "after" digests are taken of.
