@@ -8,7 +8,8 @@ public enum DesiredNormalization {
     /// - `status` and what only a server writes into `metadata` go;
     /// - a Secret's `stringData` becomes `data`, where it wins (what the API server does, but readable back);
     /// - of the entries of one name in a pod's lists the last stays, since server-side apply refuses doubles that
-    ///   other ways of applying accept.
+    ///   other ways of applying accept;
+    /// - what a manifest names only to leave it to the cluster goes (see `LeftToCluster`).
     ///
     /// - Returns: the manifest and what a person should be told; never a value out of it.
     public static func apply(_ resource: Resource) -> (resource: Resource, warnings: [String]) {
@@ -19,7 +20,9 @@ public enum DesiredNormalization {
         dropServerFields(&object, &warnings)
         dropDoubles(&object, kind: resource.gvk.groupKind, &warnings)
         guard let normalized = try? Resource(object) else { return (resource, []) }
-        return (normalized, warnings.map { "\(resource.key): " + $0 })
+        let (left, taken) = LeftToCluster.without(normalized)
+        for path in taken { warnings.append("\(path) is not applied: the cluster fills it") }
+        return (left, warnings.map { "\(resource.key): " + $0 })
     }
 
     // MARK: Secrets

@@ -68,7 +68,8 @@ extension Difference {
         desired: Resource, live: Resource, manager: String = "shiplog", schema: ListKeys = .builtIn,
         ignoring ignored: IgnoredDifferences = .none
     ) -> Difference {
-        let (desired, live) = ignored.removed(desired: desired, live: live)
+        var (desired, live) = ignored.removed(desired: desired, live: live)
+        (desired, live) = LeftToCluster.removed(desired: desired, live: live)
         var walk = DifferenceWalk(desired: desired, live: live, manager: manager, schema: schema)
         return walk.run()
     }
@@ -86,7 +87,8 @@ extension Difference {
         schema: ListKeys = .builtIn, ignoring ignored: IgnoredDifferences = .none
     ) -> Difference {
         let desired = desired.map { ignored.removed(from: $0, live: live) }
-        let (predicted, live) = ignored.removed(desired: predicted, live: live)
+        var (predicted, live) = ignored.removed(desired: predicted, live: live)
+        (predicted, live) = (LeftToCluster.withoutFilledRules(predicted), LeftToCluster.withoutFilledRules(live))
         var walk = PredictionWalk(predicted: predicted, live: live, manager: manager, schema: schema)
         let changes = walk.run()
         let asked = desired.map { desired in

@@ -40,6 +40,12 @@ enum ScalarComparison {
         if let left = desired.string.flatMap(Timestamp.init), let right = live.string.flatMap(Timestamp.init) {
             return left == right
         }
+        // A kind of durations writes `90m` as `1h30m0s`.
+        if let left = desired.string.flatMap(GoDuration.milliseconds),
+            let right = live.string.flatMap(GoDuration.milliseconds)
+        {
+            return left == right
+        }
         return false
     }
 

@@ -186,6 +186,34 @@ struct DesiredNormalizationTests {
         DesiredNormalization.apply(try Resource(try #require(try yaml(text).first)))
     }
 
+    @Test("what a manifest names only to leave it to the cluster is not applied")
+    func leftToCluster() throws {
+        let (role, warnings) = try normalize(
+            """
+            apiVersion: rbac.authorization.k8s.io/v1
+            kind: ClusterRole
+            metadata: {name: r}
+            aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]}
+            rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+            """)
+        #expect(role.object["rules"] == nil)
+        #expect(role.object["aggregationRule"] != nil)
+        #expect(warnings.count == 1 && warnings[0].contains("rules is not applied"), "\(warnings)")
+        let (hook, others) = try normalize(
+            """
+            apiVersion: admissionregistration.k8s.io/v1
+            kind: ValidatingWebhookConfiguration
+            metadata: {name: h}
+            webhooks:
+            - {name: a.b.c, clientConfig: {caBundle: Cg==, url: 'https://a'}}
+            - {name: d.e.f, clientConfig: {caBundle: QUJD, url: 'https://d'}}
+            """)
+        #expect(others.isEmpty)
+        let webhooks = hook.object["webhooks"]?.array ?? []
+        #expect(webhooks.map { $0.at("clientConfig", "caBundle") } == [nil, "QUJD"])
+        #expect(webhooks.map { $0.at("clientConfig", "url") } == ["https://a", "https://d"])
+    }
+
     @Test("stringData is folded into data, where it wins")
     func secrets() throws {
         let (resource, warnings) = try normalize(

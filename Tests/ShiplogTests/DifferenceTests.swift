@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test("the cases are there") func cases() {
-        #expect(Case.all(in: "difference").count >= 75)
+        #expect(Case.all(in: "difference").count >= 125)
     }
 
     @Test("an object never differs from itself", arguments: Case.all(in: "difference"))

@@ -1,7 +1,7 @@
 /// Durations as Go and Argo CD write them: `5s`, `3m0s`, `1h30m`, `1.5s`; a number alone is seconds.
-enum GoDuration {
+public enum GoDuration {
     /// In milliseconds, what is smaller cut off; nil for anything else, for negative ones and for more than ten years.
-    static func milliseconds(_ text: String) -> Int64? {
+    public static func milliseconds(_ text: String) -> Int64? {
         let units: [(String, Double)] = [
             ("ns", 1e-6), ("us", 1e-3), ("µs", 1e-3), ("μs", 1e-3), ("ms", 1), ("s", 1000), ("m", 60_000),
             ("h", 3_600_000)
