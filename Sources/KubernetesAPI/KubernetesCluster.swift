@@ -39,6 +39,7 @@ public final class KubernetesCluster: Cluster {
     private let credentials: CredentialSource
     private let limit: RateLimit?
     private let counters = Mutex(RequestMetrics())
+    let schemas = Mutex(SchemaMemory())
     let discovered = Mutex<(catalog: KindCatalog, at: ContinuousClock.Instant)?>(nil)
 
     /// - Parameter name: the one in the configuration, for messages.

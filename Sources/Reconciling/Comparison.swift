@@ -128,6 +128,7 @@ struct Comparer: Sendable {
         _ desired: [Resource], live: [ResourceKey: LiveState], kinds: [ResourceKey: ServedKind], mirror: ClusterMirror,
         cache: inout Cache
     ) async throws(Failure) -> [ResourceKey: Difference] {
+        let schema = await schemas(of: desired, kinds: kinds, mirror: mirror)
         var result: [ResourceKey: Difference] = [:]
         var fresh: [ResourceKey: Cache.Entry] = [:]
         for resource in desired {
@@ -140,10 +141,12 @@ struct Comparer: Sendable {
                 fresh[key] = known
                 continue
             }
-            var difference = Difference.compare(desired: resource, live: object, ignoring: cache.ignored)
+            var difference = Difference.compare(
+                desired: resource, live: object, schema: schema, ignoring: cache.ignored)
             if case .undecided = difference, let kind = kinds[key] {
                 difference = await predicted(
-                    resource, live: object, kind: kind, mirror: mirror, ignored: cache.ignored, otherwise: difference)
+                    resource, live: object, kind: kind, mirror: mirror, schema: schema, ignored: cache.ignored,
+                    otherwise: difference)
             }
             result[key] = difference
             fresh[key] = Cache.Entry(
@@ -153,16 +156,27 @@ struct Comparer: Sendable {
         return result
     }
 
+    /// How the lists of the desired custom kinds merge: a kind that its server says nothing of is compared with care.
+    private func schemas(
+        of desired: [Resource], kinds: [ResourceKey: ServedKind], mirror: ClusterMirror
+    ) async -> ListKeys {
+        var found: [GroupVersionKind: MergeSchema] = [:]
+        for kind in Set(desired.compactMap { kinds[$0.key] }) where !ListKeys.builtIn.knows(kind.gvk.groupKind) {
+            found[kind.gvk] = await mirror.cluster.schema(of: kind)
+        }
+        return ListKeys.builtIn.adding(found)
+    }
+
     /// Lets the server work out what an apply would change. A dry run that is refused leaves the difference standing:
     /// the apply itself will then say why.
     private func predicted(
-        _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, ignored: IgnoredDifferences,
-        otherwise: Difference
+        _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, schema: ListKeys,
+        ignored: IgnoredDifferences, otherwise: Difference
     ) async -> Difference {
         do throws(Failure) {
             let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
             return Difference.afterDryRun(
-                predicted: answer, live: live, desired: resource, ignoring: ignored)
+                predicted: answer, live: live, desired: resource, schema: schema, ignoring: ignored)
         } catch {
             return otherwise
         }

@@ -15,6 +15,10 @@ public protocol Cluster: Sendable {
     /// - Parameter refresh: ask the server again even if an answer is at hand.
     func catalog(refresh: Bool) async throws(Failure) -> KindCatalog
 
+    /// How the lists and maps of a kind merge, as the server says; nil when it does not, or cannot be asked now. Answered
+    /// from memory as a rule.
+    func schema(of kind: ServedKind) async -> MergeSchema?
+
     /// nil when the server says there is no such object.
     func get(_ kind: ServedKind, namespace: String, name: String) async throws(Failure) -> Resource?
 
@@ -50,6 +54,10 @@ public protocol Cluster: Sendable {
     func delete(
         _ kind: ServedKind, namespace: String, name: String, _ options: DeleteOptions
     ) async throws(Failure) -> Deletion
+}
+
+extension Cluster {
+    public func schema(of kind: ServedKind) async -> MergeSchema? { nil }
 }
 
 /// A kind as a server serves it.

@@ -25,7 +25,17 @@ public struct ListKeys: Sendable {
     /// Kubernetes' own kinds; anything else is unknown.
     public static let builtIn = ListKeys()
 
+    /// Of kinds that are not Kubernetes' own: as their server says.
+    private var custom: [GroupVersionKind: MergeSchema] = [:]
+
     private init() {}
+
+    /// With the schemas of further kinds; Kubernetes' own stay as they are.
+    public func adding(_ schemas: [GroupVersionKind: MergeSchema]) -> ListKeys {
+        var result = self
+        for (gvk, schema) in schemas where !knows(gvk.groupKind) { result.custom[gvk] = schema }
+        return result
+    }
 
     /// Whether the fields of the kind are known.
     public func knows(_ kind: GroupKind) -> Bool {
@@ -41,16 +51,27 @@ public struct ListKeys: Sendable {
     ]
 
     /// - Parameter fields: member names from the top, elements of lists left out.
-    public func list(_ kind: GroupKind, _ fields: [String]) -> ListShape {
+    public func list(_ gvk: GroupVersionKind, _ fields: [String]) -> ListShape {
+        let kind = gvk.groupKind
         if let shape = Self.metadata[fields.joined(separator: ".")] { return shape }
-        guard knows(kind) else { return .unknown }
+        guard knows(kind) else {
+            if case .list(_, let shape) = custom[gvk]?.at(fields) { return shape }
+            return .unknown
+        }
         if let pod = Self.podFields(kind, fields) { return Self.podLists[pod] ?? .atomic }
         return Self.lists[kind.kind + ":" + fields.joined(separator: ".")] ?? .atomic
     }
 
-    public func map(_ kind: GroupKind, _ fields: [String]) -> MapShape {
+    public func map(_ gvk: GroupVersionKind, _ fields: [String]) -> MapShape {
+        let kind = gvk.groupKind
         if fields.isEmpty || fields.first == "metadata" { return .granular }
-        guard knows(kind) else { return .unknown }
+        guard knows(kind) else {
+            // An element of a list is at the list's own fields.
+            var schema = custom[gvk]?.at(fields)
+            while case .list(let element, _) = schema { schema = element }
+            guard case .map(_, _, let isAtomic) = schema else { return .unknown }
+            return isAtomic ? .atomic : .granular
+        }
         guard let last = fields.last else { return .granular }
         if let pod = Self.podFields(kind, fields) { return Self.atomicPodMaps.contains(pod) ? .atomic : .granular }
         let parent = fields.dropLast().last

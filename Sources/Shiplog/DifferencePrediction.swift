@@ -53,7 +53,7 @@ struct PredictionWalk {
     private mutating func visitElements(
         _ after: [JSON], _ before: [JSON], _ path: FieldPath, _ names: [String], _ depth: Int
     ) -> Bool {
-        switch schema.list(predicted.gvk.groupKind, names) {
+        switch schema.list(predicted.gvk, names) {
         case .map(let keys, let defaults):
             let (new, old) = (
                 ListIndex(after, keys: keys, defaults: defaults), ListIndex(before, keys: keys, defaults: defaults)

@@ -132,7 +132,7 @@ struct DifferenceWalk {
     /// A map whose members people name, each with an owner of its own.
     private func isOpen(_ place: Place) -> Bool {
         !place.isExact && place.fields != ["spec", "selector"] && ScalarComparison.isFreeMap(place.fields)
-            && isKnown(place) && schema.map(kind, place.fields) == .granular
+            && isKnown(place) && schema.map(desired.gvk, place.fields) == .granular
     }
 
     private mutating func visitMap(_ desired: JSON, _ live: JSON, _ place: Place) {
@@ -142,7 +142,7 @@ struct DifferenceWalk {
             visitExtras(wanted, there, place)
             return
         }
-        switch schema.map(kind, place.fields) {
+        switch schema.map(self.desired.gvk, place.fields) {
         case .granular: return
         case .atomic:
             visitExtras(
@@ -170,7 +170,7 @@ struct DifferenceWalk {
     }
 
     private mutating func visitList(_ wanted: [JSON], _ there: [JSON], _ place: Place) {
-        switch place.isExact ? .atomic : schema.list(kind, place.fields) {
+        switch place.isExact ? .atomic : schema.list(desired.gvk, place.fields) {
         case .atomic: visitAtomicList(wanted, there, place)
         case .set: visitSet(wanted, there, place)
         case .map(let keys, let defaults): visitListMap(wanted, there, place, keys, defaults)

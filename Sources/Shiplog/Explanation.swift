@@ -42,7 +42,7 @@ extension DifferenceExplanation {
     /// alone: files that people write leave it out, files that a server wrote never do. A live object with Shiplog's marks
     /// is compared with the desired one as the loop would mark it.
     public static func between(
-        desired: [Resource], live: [Resource], ignoring ignored: IgnoredDifferences = .none
+        desired: [Resource], live: [Resource], schema: ListKeys = .builtIn, ignoring ignored: IgnoredDifferences = .none
     ) -> [DifferenceExplanation] {
         var there: [ResourceKey: Resource] = [:]
         for object in live { there[object.key] = object }
@@ -55,8 +55,8 @@ extension DifferenceExplanation {
             }
             found.insert(object.key)
             let placed = marked(resource.inNamespace(object.namespace), like: object)
-            let difference = Difference.compare(desired: placed, live: object, ignoring: ignored)
-            let without = Difference.compare(desired: placed, live: object).changes
+            let difference = Difference.compare(desired: placed, live: object, schema: schema, ignoring: ignored)
+            let without = Difference.compare(desired: placed, live: object, schema: schema).changes
             let counted = Set(difference.changes.map(\.field))
             result.append(
                 DifferenceExplanation(

@@ -109,7 +109,7 @@ public struct IgnoredDifferences: Sendable, Hashable {
         guard !rules.isEmpty else { return desired }
         let theirs = Self.owned(by: rules, in: live)
         let bare = Self.without(Self.places(rules, in: desired), theirs, desired)
-        var taking = IgnoredMerge(kind: desired.gvk.groupKind, schema: schema)
+        var taking = IgnoredMerge(kind: desired.gvk, schema: schema)
         var object = taking.merged(bare.object, ServerFields.stripped(live.object), Self.places(rules, in: live), [])
         object = taking.merged(object, ServerFields.stripped(live.object), theirs, [])
         return Self.identified(object, as: desired)
@@ -158,7 +158,7 @@ public struct IgnoredDifferences: Sendable, Hashable {
 
 /// Takes what does not count from one object into another.
 private struct IgnoredMerge {
-    let kind: GroupKind
+    let kind: GroupVersionKind
     let schema: ListKeys
 
     mutating func merged(_ target: JSON?, _ live: JSON, _ places: FieldSet, _ fields: [String]) -> JSON {

@@ -56,7 +56,9 @@ public enum LeftToCluster {
     }
 
     private static func isAggregated(_ resource: Resource) -> Bool {
-        guard resource.gvk.kind == "ClusterRole", resource.gvk.group == "rbac.authorization.k8s.io" else { return false }
+        guard resource.gvk.kind == "ClusterRole", resource.gvk.group == "rbac.authorization.k8s.io" else {
+            return false
+        }
         return resource.object["aggregationRule"]?.object != nil
     }
 

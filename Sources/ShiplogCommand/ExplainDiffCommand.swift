@@ -34,7 +34,14 @@ struct ExplainDiffCommand: ClientCommand {
         let normalized = wanted.map { DesiredNormalization.apply($0) }
         let ignored = try IgnoredDifferences(ignore.flatMap { file throws(Failure) in try Self.rules(file) })
         for warning in normalized.flatMap(\.warnings) { Talk.warn(warning) }
-        let items = DifferenceExplanation.between(desired: normalized.map(\.resource), live: there, ignoring: ignored)
+        // A definition among the files says how the lists of its kind merge.
+        var schemas: [GroupVersionKind: MergeSchema] = [:]
+        for definition in wanted + there {
+            schemas.merge(MergeSchema.defined(by: definition), uniquingKeysWith: { $1 })
+        }
+        let items = DifferenceExplanation.between(
+            desired: normalized.map(\.resource), live: there,
+            schema: ListKeys.builtIn.adding(schemas), ignoring: ignored)
         let out = output.out
         out.show(["items": .array(items.map(Self.json))]) { Self.text(items, out) }
         if items.contains(where: { $0.word != "same" }) { throw ExitCode(Ending.different.rawValue) }

@@ -135,7 +135,22 @@ extension Conformance {
                         "schema": [
                             "openAPIV3Schema": [
                                 "type": "object",
-                                "properties": ["spec": ["type": "object", "properties": ["size": ["type": "integer"]]]]
+                                "properties": [
+                                    "spec": [
+                                        "type": "object",
+                                        "properties": [
+                                            "size": ["type": "integer"],
+                                            "parts": [
+                                                "type": "array", "x-kubernetes-list-type": "map",
+                                                "x-kubernetes-list-map-keys": ["id"],
+                                                "items": [
+                                                    "type": "object", "required": ["id"],
+                                                    "properties": ["id": ["type": "string"]]
+                                                ]
+                                            ]
+                                        ]
+                                    ]
+                                ]
                             ]
                         ]
                     ]
@@ -161,6 +176,10 @@ extension Conformance {
             }
             let got = try await cluster.get(kind, namespace: bench.namespace, name: "g")
             #expect(got?.object.at("spec", "size") == 3)
+            try await bench.eventually("its schema says how its lists merge") {
+                let keys = ListKeys.builtIn.adding([gvk: await cluster.schema(of: kind) ?? .unknown])
+                return keys.list(gvk, ["spec", "parts"]) == .map(keys: ["id"], defaults: [:])
+            }
         }
         _ = try await cluster.delete(
             definitions, namespace: "", name: "gadgets.\(group)", DeleteOptions(propagation: .background))
