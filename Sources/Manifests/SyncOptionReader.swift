@@ -34,8 +34,7 @@ struct SyncOptionReader {
         "Replace=false": .same,
         "Replace=true": .refused("objects are applied server-side and not replaced"),
         "RespectIgnoreDifferences=false": .same,
-        "RespectIgnoreDifferences=true": .warned(
-            "an ignored field does not count as a difference, and is applied with the others of its object"),
+        "RespectIgnoreDifferences=true": .same,
         "ServerSideApply=false": .warned("Shiplog always applies server-side"),
         "ServerSideApply=true": .same,
         "SkipDryRunOnMissingResource=false": .same,

@@ -80,7 +80,17 @@ struct Comparer: Sendable {
         var policy = policy
         policy.ignored = settings.ignored(for: application)
         if cache.ignored != policy.ignored { cache = Cache(ignored: policy.ignored) }
-        let differences = try await differences(desired, live: live, kinds: kinds, mirror: mirror, cache: &cache)
+        let schema = await schemas(of: desired, kinds: kinds, mirror: mirror)
+        var desired = desired
+        if application.application.respectsIgnoredDifferences {
+            // What does not count is applied as it is: planned so, the record and the recovery need not know.
+            desired = desired.map { resource in
+                guard case .present(let object) = live[resource.key] else { return resource }
+                return policy.ignored.respected(desired: resource, live: object, schema: schema)
+            }
+        }
+        let differences = try await differences(
+            desired, live: live, kinds: kinds, schema: schema, mirror: mirror, cache: &cache)
         let plan = Plan.make(desired: desired, live: live, comparisons: differences, policy: policy)
         return try summarize(plan, desired: desired, live: live, version: version)
     }
@@ -125,10 +135,9 @@ struct Comparer: Sendable {
     }
 
     private func differences(
-        _ desired: [Resource], live: [ResourceKey: LiveState], kinds: [ResourceKey: ServedKind], mirror: ClusterMirror,
-        cache: inout Cache
+        _ desired: [Resource], live: [ResourceKey: LiveState], kinds: [ResourceKey: ServedKind], schema: ListKeys,
+        mirror: ClusterMirror, cache: inout Cache
     ) async throws(Failure) -> [ResourceKey: Difference] {
-        let schema = await schemas(of: desired, kinds: kinds, mirror: mirror)
         var result: [ResourceKey: Difference] = [:]
         var fresh: [ResourceKey: Cache.Entry] = [:]
         for resource in desired {

@@ -275,6 +275,11 @@ extension JSON {
 }
 
 extension Application {
+    /// Argo CD's sync option: what does not count is not applied either.
+    public var respectsIgnoredDifferences: Bool {
+        syncPolicy.options.written.contains("RespectIgnoreDifferences=true")
+    }
+
     /// `spec.ignoreDifferences`, as the document says it; its reader has refused what cannot be read.
     public var ignoredDifferences: IgnoredDifferences {
         IgnoredDifferences(

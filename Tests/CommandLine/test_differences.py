@@ -241,6 +241,25 @@ def test_an_element_is_ignored_by_what_is_in_it(server):
     server.until(lambda: server.api(DEPLOYMENT_PATH)["spec"]["template"]["spec"]["containers"][0]["image"] == "example.org/web:1")
 
 
+def test_an_ignored_field_is_left_alone_by_a_sync_that_is_asked_to(server):
+    done = server.apply(
+        ignoreDifferences=rule(jsonPointers=["/spec/replicas"]),
+        syncPolicy={"automated": {"selfHeal": True}, "syncOptions": ["CreateNamespace=true", "RespectIgnoreDifferences=true"]})
+    assert "RespectIgnoreDifferences" not in done.stderr, "accepted without a warning"
+    server.synced()
+    server.api(DEPLOYMENT_PATH, {"spec": {"replicas": 6}})
+    server.commit(deployment=DEPLOYMENT.replace("web:1", "web:2"))
+    server.synced()
+    server.until(lambda: server.api(DEPLOYMENT_PATH)["spec"]["template"]["spec"]["containers"][0]["image"].endswith("web:2"))
+    assert server.api(DEPLOYMENT_PATH)["spec"]["replicas"] == 6
+    server.settled()
+    # Without the option a sync takes it along.
+    server.apply(ignoreDifferences=rule(jsonPointers=["/spec/replicas"]))
+    server.commit(deployment=DEPLOYMENT)
+    server.synced()
+    server.until(lambda: server.api(DEPLOYMENT_PATH)["spec"]["replicas"] == 2)
+
+
 def test_the_servers_own_rules_hold_for_every_application(server):
     server.synced()
     before = server.settled()
@@ -301,6 +320,27 @@ def test_explain_diff_tells_fields_and_owners_of_what_the_cluster_answers(server
     changes = {change["field"]: change for change in told["items"][0]["changes"]}
     assert changes["spec.replicas"] == {
         "field": "spec.replicas", "change": "changed", "desired": 4, "live": 9, "owners": ["somebody"]}
+
+
+def test_an_element_somebody_adds_to_a_keyed_list_of_a_custom_kind_is_no_difference(server):
+    definition = DEFINITIONS.split("---")[1].replace("Thing", "Road").replace("thing", "road").replace(
+        "{type: object, x-kubernetes-preserve-unknown-fields: true}",
+        "{type: object, properties: {spec: {type: object, properties: {lanes: {type: array, x-kubernetes-list-type: map, "
+        "x-kubernetes-list-map-keys: [id], items: {type: object, required: [id], properties: {id: {type: string}, "
+        "width: {type: integer}}}}}}}}")
+    road = "---\napiVersion: example.org/v1\nkind: Road\nmetadata: {name: one}\nspec: {lanes: [{id: a, width: 1}]}\n"
+    server.commit(road="---" + definition + road)
+    server.apply()
+    server.synced()
+    path = "/apis/example.org/v1/namespaces/second/roads/one"
+    server.until(lambda: server.api(path)["spec"]["lanes"])
+    before = server.settled()
+    server.api(path, {"spec": {"lanes": [{"id": "z", "width": 9}, {"id": "a", "width": 1}]}})
+    assert server.settled() == before
+    assert len(server.api(path)["spec"]["lanes"]) == 2 and server.app()["sync"] == "Synced"
+    server.api(path, {"spec": {"lanes": [{"id": "z", "width": 9}, {"id": "a", "width": 2}]}})
+    server.until(lambda: {"id": "a", "width": 1} in server.api(path)["spec"]["lanes"])
+    assert {"id": "z", "width": 9} in server.api(path)["spec"]["lanes"]
 
 
 # On files alone
