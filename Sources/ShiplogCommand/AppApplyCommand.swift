@@ -72,10 +72,10 @@ struct AppApplyCommand: ClientCommand {
         return result
     }
 
-    static func standardInput() throws(Failure) -> [UInt8] {
-        guard let data = try? FileHandle.standardInput.read(upToCount: (1 << 20) + 1) else { return [] }
-        guard data.count <= 1 << 20 else {
-            throw Failure("file.unreadable", "standard input holds more than a mebibyte")
+    static func standardInput(mebibytes: Int = 1) throws(Failure) -> [UInt8] {
+        guard let data = try? FileHandle.standardInput.read(upToCount: (mebibytes << 20) + 1) else { return [] }
+        guard data.count <= mebibytes << 20 else {
+            throw Failure("file.unreadable", "standard input holds more than \(mebibytes) MiB")
         }
         return Array(data)
     }

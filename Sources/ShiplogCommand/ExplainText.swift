@@ -20,14 +20,20 @@ enum ExplainText {
 
 /// Objects out of files that people name on the command line.
 enum ManifestInput {
+    /// What a namespace holds may be many times what people write.
+    private static let mebibytes = 64
+
     /// All files' objects in order; lists one by one. `-` is standard input. Of an object that stands twice the last counts.
     static func read(_ files: [String]) throws(Failure) -> [Resource] {
         var sources: [SourceFile] = []
         for file in files {
-            let bytes = file == "-" ? try AppApplyCommand.standardInput() : try Places.read(file)
+            let bytes =
+                file == "-"
+                ? try AppApplyCommand.standardInput(mebibytes: mebibytes)
+                : try Places.read(file, mebibytes: mebibytes)
             sources.append(SourceFile(path: file == "-" ? "standard input" : file, bytes: bytes))
         }
-        let rendered = try ManifestFiles.read(sources)
+        let rendered = try ManifestFiles.read(sources, limits: YAMLLimits(bytes: mebibytes << 20))
         for warning in rendered.warnings { Talk.warn(warning) }
         return rendered.resources
     }

@@ -64,14 +64,14 @@ enum Places {
             remedy: "check the directory's owner and the free space")
     }
 
-    /// - Throws: `file.unreadable`; files of more than a mebibyte are not what is meant.
-    static func read(_ path: String) throws(Failure) -> [UInt8] {
+    /// - Throws: `file.unreadable`; files of more mebibytes are not what is meant.
+    static func read(_ path: String, mebibytes: Int = 1) throws(Failure) -> [UInt8] {
         do {
             let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
             defer { try? handle.close() }
-            let data = try handle.read(upToCount: (1 << 20) + 1) ?? Data()
-            guard data.count <= 1 << 20 else {
-                throw Failure("file.unreadable", "\(path) is larger than a mebibyte")
+            let data = try handle.read(upToCount: (mebibytes << 20) + 1) ?? Data()
+            guard data.count <= mebibytes << 20 else {
+                throw Failure("file.unreadable", "\(path) is larger than \(mebibytes) MiB")
             }
             return Array(data)
         } catch let failure as Failure {

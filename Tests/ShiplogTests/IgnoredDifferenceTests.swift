@@ -34,6 +34,23 @@ struct IgnoredDifferenceTests {
         #expect(respected.object.at("metadata", "managedFields") == nil)
     }
 
+    @Test(
+        "what is applied respecting the rules differs in what counts, and in nothing else",
+        arguments: Case.all(in: "ignore"))
+    func respected(_ example: Case) throws {
+        let json = try example.json()
+        let rules = IgnoredDifferences(try (try json.part("ignore").array ?? []).map { try IgnoreRule($0) })
+        let (desired, live) = (try Resource(try json.part("desired")), try Resource(try json.part("live")))
+        let applied = rules.respected(desired: desired, live: live)
+        #expect(rules.respected(desired: applied, live: live) == applied, "once more changes nothing")
+        let counted = Difference.compare(desired: desired, live: live, ignoring: rules)
+        #expect(Difference.compare(desired: applied, live: live, ignoring: rules).changes == counted.changes)
+        // Without the rules: only what counts is left, but for a list that is shown as a whole.
+        let left = Difference.compare(desired: applied, live: live).changes.filter { $0.live?.array == nil }
+        let fields = Set(left.map(\.field))
+        #expect(fields.isSubset(of: Set(counted.changes.map(\.field))), "\(left.map(\.line))")
+    }
+
     @Test("an explanation shows what does not count beside what does") func explanation() throws {
         let desired = try Resource([
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": ["name": "a"], "data": ["x": "1", "y": "1"]
