@@ -81,17 +81,13 @@ struct Comparer: Sendable {
         policy.ignored = settings.ignored(for: application)
         if cache.ignored != policy.ignored { cache = Cache(ignored: policy.ignored) }
         let schema = await schemas(of: desired, kinds: kinds, mirror: mirror)
-        var desired = desired
-        if application.application.respectsIgnoredDifferences {
-            // What does not count is applied as it is: planned so, the record and the recovery need not know.
-            desired = desired.map { resource in
-                guard case .present(let object) = live[resource.key] else { return resource }
-                return policy.ignored.respected(desired: resource, live: object, schema: schema)
-            }
-        }
+        // What does not count is applied as it is: planned so, the record and the recovery need not know.
+        let applied =
+            application.application.respectsIgnoredDifferences
+            ? policy.ignored.respected(desired: desired, live: live, schema: schema) : desired
         let differences = try await differences(
-            desired, live: live, kinds: kinds, schema: schema, mirror: mirror, cache: &cache)
-        let plan = Plan.make(desired: desired, live: live, comparisons: differences, policy: policy)
+            applied, live: live, kinds: kinds, schema: schema, mirror: mirror, cache: &cache)
+        let plan = Plan.make(desired: applied, live: live, comparisons: differences, policy: policy)
         return try summarize(plan, desired: desired, live: live, version: version)
     }
 

@@ -115,6 +115,16 @@ public struct IgnoredDifferences: Sendable, Hashable {
         return Self.identified(object, as: desired)
     }
 
+    /// The same for each of the objects that is there.
+    public func respected(
+        desired: [Resource], live: [ResourceKey: LiveState], schema: ListKeys = .builtIn
+    ) -> [Resource] {
+        desired.map { resource in
+            guard case .present(let object) = live[resource.key] else { return resource }
+            return respected(desired: resource, live: object, schema: schema)
+        }
+    }
+
     private static func places(_ rules: [IgnoreRule], in resource: Resource) -> FieldSet {
         var result = FieldSet()
         for rule in rules {

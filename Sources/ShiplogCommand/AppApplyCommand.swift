@@ -72,10 +72,10 @@ struct AppApplyCommand: ClientCommand {
         return result
     }
 
-    static func standardInput(mebibytes: Int = 1) throws(Failure) -> [UInt8] {
-        guard let data = try? FileHandle.standardInput.read(upToCount: (mebibytes << 20) + 1) else { return [] }
-        guard data.count <= mebibytes << 20 else {
-            throw Failure("file.unreadable", "standard input holds more than \(mebibytes) MiB")
+    static func standardInput(limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
+        guard let data = try? FileHandle.standardInput.read(upToCount: limit + 1) else { return [] }
+        guard data.count <= limit else {
+            throw Failure("file.unreadable", "standard input holds more than \(limit >> 20) MiB")
         }
         return Array(data)
     }

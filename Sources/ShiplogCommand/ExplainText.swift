@@ -21,7 +21,7 @@ enum ExplainText {
 /// Objects out of files that people name on the command line.
 enum ManifestInput {
     /// What a namespace holds may be many times what people write.
-    private static let mebibytes = 64
+    private static let limit = 64 << 20
 
     /// All files' objects in order; lists one by one. `-` is standard input. Of an object that stands twice the last counts.
     static func read(_ files: [String]) throws(Failure) -> [Resource] {
@@ -29,11 +29,11 @@ enum ManifestInput {
         for file in files {
             let bytes =
                 file == "-"
-                ? try AppApplyCommand.standardInput(mebibytes: mebibytes)
-                : try Places.read(file, mebibytes: mebibytes)
+                ? try AppApplyCommand.standardInput(limit: limit)
+                : try Places.read(file, limit: limit)
             sources.append(SourceFile(path: file == "-" ? "standard input" : file, bytes: bytes))
         }
-        let rendered = try ManifestFiles.read(sources, limits: YAMLLimits(bytes: mebibytes << 20))
+        let rendered = try ManifestFiles.read(sources, limits: YAMLLimits(bytes: limit))
         for warning in rendered.warnings { Talk.warn(warning) }
         return rendered.resources
     }

@@ -19,8 +19,9 @@ struct ShiplogMain: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
             ShowCommand.self, EventsCommand.self, ReportCommand.self, AtCommand.self, CompareCommand.self,
-            BlameCommand.self, RollbackCommand.self, LedgerCommand.self, TokenCommand.self, ExplainCommand.self,
-            CompletionCommand.self, VersionCommand.self
+            BlameCommand.self, RollbackCommand.self, ExplainCommand.self, LedgerCommand.self, TokenCommand.self,
+            CompletionCommand.self,
+            VersionCommand.self
         ])
 
     static func main() async {

@@ -64,14 +64,15 @@ enum Places {
             remedy: "check the directory's owner and the free space")
     }
 
-    /// - Throws: `file.unreadable`; files of more mebibytes are not what is meant.
-    static func read(_ path: String, mebibytes: Int = 1) throws(Failure) -> [UInt8] {
+    /// - Parameter limit: in bytes; a larger file is not what is meant.
+    /// - Throws: `file.unreadable`.
+    static func read(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
         do {
             let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
             defer { try? handle.close() }
-            let data = try handle.read(upToCount: (mebibytes << 20) + 1) ?? Data()
-            guard data.count <= mebibytes << 20 else {
-                throw Failure("file.unreadable", "\(path) is larger than \(mebibytes) MiB")
+            let data = try handle.read(upToCount: limit + 1) ?? Data()
+            guard data.count <= limit else {
+                throw Failure("file.unreadable", "\(path) is larger than \(limit >> 20) MiB")
             }
             return Array(data)
         } catch let failure as Failure {
