@@ -135,7 +135,7 @@ import Testing
     @Test("a write that is still on its way when the lease ends is given up", arguments: [true, false])
     func underWay(isTaken: Bool) async throws {
         let cluster = await Self.served()
-        let lease = Self.lease(cluster, duration: isTaken ? 60_000 : 4000)
+        let lease = Self.lease(cluster)
         try await lease.ensure()
         let (resource, kind) = try await Self.configMap(cluster)
         await cluster.fail(.apply, .hang)
@@ -148,6 +148,8 @@ import Testing
         if isTaken {
             await Self.takenByAnother(cluster)
             await lease.renew()
+        } else {
+            lease.hold.set(.held(until: Monotonic.milliseconds + 300))
         }
         #expect(await code == "cluster.lease-lost")
         #expect(await cluster.object(resource.key) == nil)
@@ -156,7 +158,7 @@ import Testing
 
     @Test("a write goes on through a renewal, and its own failure stays its own") func throughRenewal() async throws {
         let cluster = await Self.served()
-        let lease = Self.lease(cluster, duration: 6000)
+        let lease = Self.lease(cluster)
         try await lease.ensure()
         let (resource, kind) = try await Self.configMap(cluster)
         await cluster.fail(.apply, .hang)
@@ -164,10 +166,10 @@ import Testing
             try await cluster.apply(resource, as: kind, WriteOptions())
         }
         try await Self.until("the write to be on its way") { await cluster.hanging == 1 }
-        for _ in 0..<4 {
-            try await Task.sleep(for: .milliseconds(1600))
-            await lease.renew()
-        }
+        let end = Monotonic.milliseconds + 3000
+        lease.hold.set(.held(until: end))
+        await lease.renew()
+        while Monotonic.milliseconds <= end { try await Task.sleep(for: .milliseconds(100)) }
         await cluster.release()
         #expect(try await answer.key == resource.key)
         await cluster.fail(.apply, Self.unreachable)
