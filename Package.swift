@@ -117,7 +117,7 @@ let package = Package(
         .target(
             name: "ShiplogTesting", dependencies: ["Shiplog", "LedgerStore", "GitSource"],
             swiftSettings: swiftSettings),
-        tests(of: "Shiplog", [], exclude: ["Cases"]),
+        tests(of: "Shiplog", ["Manifests"], exclude: ["Cases"]),
         tests(of: "TransparencyLog", ["Shiplog", crypto]),
         tests(of: "AgeFormat", ["Shiplog", crypto]),
         tests(of: "GitSource", ["Shiplog", "ShiplogTesting"]),

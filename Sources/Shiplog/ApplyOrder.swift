@@ -8,6 +8,21 @@ public struct ApplyOrder: Sendable, Hashable, Comparable {
         case preSync = -1
         case sync, postSync, syncFail
 
+        /// Argo CD's word.
+        public var word: String {
+            switch self {
+            case .preSync: "PreSync"
+            case .sync: "Sync"
+            case .postSync: "PostSync"
+            case .syncFail: "SyncFail"
+            }
+        }
+
+        public init?(word: String) {
+            guard let phase = Self.allCases.first(where: { $0.word == word }) else { return nil }
+            self = phase
+        }
+
         public static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
@@ -29,8 +44,9 @@ public struct ApplyOrder: Sendable, Hashable, Comparable {
     public var name: String
     public var namespace: String
 
-    public init(of resource: Resource, direction: Direction = .apply) {
-        phase = Self.phase(of: resource)
+    /// - Parameter phase: the one a hook runs in; everything else belongs to the sync itself.
+    public init(of resource: Resource, in phase: Phase = .sync, direction: Direction = .apply) {
+        self.phase = phase
         wave = Self.wave(of: resource)
         self.direction = direction
         let rank = Self.rank(of: resource.gvk.kind)
@@ -98,72 +114,9 @@ public struct ApplyOrder: Sendable, Hashable, Comparable {
         }
         return 0
     }
-
-    static func phase(of resource: Resource) -> Phase {
-        for word in Hook.words(of: resource) {
-            switch word {
-            case "PreSync": return .preSync
-            case "PostSync": return .postSync
-            case "SyncFail": return .syncFail
-            default: continue
-            }
-        }
-        return .sync
-    }
-}
-
-/// Argo CD's hooks, as far as an order and a plan must know them.
-enum Hook {
-    static let annotation = "argocd.argoproj.io/hook"
-
-    static func words(of resource: Resource) -> [String] {
-        guard let text = resource.annotations[annotation] else { return [] }
-        return text.split(separator: ",").map { word in
-            String(word.drop(while: { $0 == " " }).reversed().drop(while: { $0 == " " }).reversed())
-        }
-    }
-
-    /// Any value makes it a hook, a misspelt one too: applying it with the rest would be the worse mistake. Helm's hooks are
-    /// hooks in plain manifests as well, as with Argo CD; `crd-install` is how old charts say a definition.
-    static func isHook(_ resource: Resource) -> Bool {
-        if !words(of: resource).isEmpty { return true }
-        guard let helm = resource.annotations["helm.sh/hook"] else { return false }
-        return helm.split(separator: ",").contains { $0.contains { $0 != " " } && !$0.hasSuffix("crd-install") }
-    }
 }
 
 extension ApplyOrder {
-    /// The order of objects that are to be applied, with what others need brought before them.
-    ///
-    /// A Namespace comes before the first object in it, a CustomResourceDefinition before the first object of its kind,
-    /// in that object's phase and wave, as Argo CD does it.
-    public static func orders(of resources: [Resource]) -> [ResourceKey: ApplyOrder] {
-        var orders: [ResourceKey: ApplyOrder] = [:]
-        var firstIn: [String: ApplyOrder] = [:]
-        var firstOf: [GroupKind: ApplyOrder] = [:]
-        for resource in resources {
-            let order = ApplyOrder(of: resource)
-            orders[resource.key] = order
-            if !resource.namespace.isEmpty { firstIn[resource.namespace] = min(firstIn[resource.namespace], order) }
-            firstOf[resource.gvk.groupKind] = min(firstOf[resource.gvk.groupKind], order)
-        }
-        for resource in resources {
-            guard let own = orders[resource.key] else { continue }
-            let dependent: ApplyOrder? =
-                if resource.isNamespace { firstIn[resource.name] } else { resource.definedKind.flatMap { firstOf[$0] } }
-            guard let dependent, dependent < own else { continue }
-            var order = own
-            order.phase = dependent.phase
-            order.wave = dependent.wave
-            if order.kindRank >= dependent.kindRank {
-                order.kindRank = dependent.kindRank
-                order.isNeeded = true
-            }
-            orders[resource.key] = order
-        }
-        return orders
-    }
-
     /// The order of objects that are to be removed, last applied first: Argo CD mirrors the waves among the prunes, and
     /// here the kinds are mirrored too.
     ///
@@ -176,16 +129,10 @@ extension ApplyOrder {
         var orders: [ResourceKey: ApplyOrder] = [:]
         for resource in resources {
             var order = ApplyOrder(of: resource, direction: .prune)
-            order.phase = .sync
             order.wave = last(resource) ?? mirrored[order.wave] ?? order.wave
             orders[resource.key] = order
         }
         return orders
-    }
-
-    private static func min(_ left: ApplyOrder?, _ right: ApplyOrder) -> ApplyOrder {
-        guard let left else { return right }
-        return left < right ? left : right
     }
 }
 

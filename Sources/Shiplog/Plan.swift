@@ -23,6 +23,8 @@ public struct PlanPolicy: Sendable, Hashable {
     public var leaveReplicasToAutoscaler = false
     /// Argo CD's application-level sync option: everything that is pruned goes last.
     public var pruneLast = false
+    /// Run hooks; where they do not run they are left out, and that is said.
+    public var runsHooks = false
     /// Everything goes because the application is deleted with its resources: Argo CD's `Delete` options count then, its
     /// `Prune` options do not.
     public var isDeletion = false
@@ -76,6 +78,8 @@ public struct PlannedChange: Sendable, Hashable {
 /// What has to be done so that a cluster is as desired: a pure value, in the order in which it is carried out.
 public struct Plan: Sendable, Hashable {
     public let changes: [PlannedChange]
+    /// What runs at a moment of its own, in the order in which it does; those of `SyncFail` only after a failure.
+    public let hooks: [PlannedHook]
     /// Full sentences without full stops, for people.
     public let warnings: [String]
     /// Objects that came up and are somebody else's; nothing is done about them.
@@ -86,8 +90,9 @@ public struct Plan: Sendable, Hashable {
         public let ownership: Ownership
     }
 
-    init(changes: [PlannedChange], warnings: [String], foreign: [ForeignObject]) {
+    init(changes: [PlannedChange], hooks: [PlannedHook], warnings: [String], foreign: [ForeignObject]) {
         self.changes = changes
+        self.hooks = hooks
         self.warnings = warnings
         self.foreign = foreign
     }
@@ -203,7 +208,7 @@ extension Plan {
 
     /// The same plan with other changes, in their order.
     public func with(changes: [PlannedChange]) -> Plan {
-        Plan(changes: changes.sorted { $0.order < $1.order }, warnings: warnings, foreign: foreign)
+        Plan(changes: changes.sorted { $0.order < $1.order }, hooks: hooks, warnings: warnings, foreign: foreign)
     }
 
     /// Other managers that own fields which an update would take back.

@@ -10,7 +10,8 @@ struct Planner {
     private let live: [ResourceKey: LiveState]
     private let comparisons: [ResourceKey: Difference]
     private let policy: PlanPolicy
-    private var desired: [ResourceKey: Resource] = [:]
+    private let parts: SyncParts
+    private var desired: [ResourceKey: Resource]
     private var adjusted: Set<ResourceKey> = []
     private var warnings: [String] = []
     private var foreign: [Plan.ForeignObject] = []
@@ -22,26 +23,25 @@ struct Planner {
         self.live = live
         self.comparisons = comparisons
         self.policy = policy
-        for resource in desired {
-            if Hook.isHook(resource) {
-                warnings.append("\(resource.key) is a hook and is left out: hooks are not run")
-                continue
-            }
+        parts = SyncParts(desired, runsHooks: policy.runsHooks)
+        self.desired = parts.resources
+        warnings = parts.warnings
+        for omission in parts.omitted where omission.why == SyncParts.notRun {
+            warnings.append("\(omission.key) is a hook and is left out: \(omission.why)")
+        }
+        for resource in parts.resources.values {
             for option in Self.withoutEffect where resource.hasOption(option, in: Self.syncOptions) {
                 warnings.append("the sync option \(option) of \(resource.key) is kept without effect")
-            }
-            if self.desired.updateValue(resource, forKey: resource.key) != nil {
-                warnings.append("\(resource.key) stands twice; the last one counts")
             }
         }
         if policy.leaveReplicasToAutoscaler { leaveReplicas() }
     }
 
     mutating func plan() -> Plan {
-        let orders = ApplyOrder.orders(of: Array(desired.values))
+        let sorting = SyncSorting(Array(desired.values), hooks: parts.hooks)
         var changes: [PlannedChange] = []
         for (key, resource) in desired {
-            guard let order = orders[key] else { continue }
+            guard let order = sorting.applied[key] else { continue }
             let state = live[key] ?? .unknown(Self.notLookedAt(key))
             let there: Resource? = if case .present(let object) = state { object } else { nil }
             changes.append(
@@ -49,11 +49,12 @@ struct Planner {
                     action(for: resource, state), key: key, gvk: resource.gvk, order: order, desired: resource,
                     live: there))
         }
-        changes += removals(lastWave: orders.values.lazy.filter { $0.phase == .sync }.map(\.wave).max() ?? 0)
+        changes += removals(sorting)
         changes.sort { $0.order < $1.order }
         changes = Self.withholdingPrunes(changes)
         return Plan(
-            changes: changes, warnings: warnings.sorted(), foreign: foreign.sorted { $0.key < $1.key })
+            changes: changes, hooks: sorting.hooks, warnings: warnings.sorted(),
+            foreign: foreign.sorted { $0.key < $1.key })
     }
 
     /// Unknown is not absent: while anything could not be looked at, nothing is pruned. Prunes come before what is
@@ -148,10 +149,11 @@ struct Planner {
 
     // MARK: - No longer desired
 
-    private mutating func removals(lastWave: Int) -> [PlannedChange] {
+    private mutating func removals(_ sorting: SyncSorting) -> [PlannedChange] {
         var ours: [Resource] = []
         var changes: [PlannedChange] = []
-        for (key, state) in live where desired[key] == nil {
+        // What the manifests name as a hook, or say to skip, is nobody's leftover.
+        for (key, state) in live where !parts.mentions(key) {
             switch state {
             case .absent: continue
             case .unknown(let failure):
@@ -163,16 +165,14 @@ struct Planner {
             case .present(let object):
                 let ownership = Ownership.of(object, for: policy.owner)
                 if ownership == .ours, object.key == key {
-                    ours.append(object)
+                    // What a hook left behind goes by its delete policy, or with everything else.
+                    if policy.isDeletion || !Hook.isHook(object) { ours.append(object) }
                 } else if ownership != .unmarked {
                     foreign.append(Plan.ForeignObject(key: key, ownership: ownership))
                 }
             }
         }
-        let end = max(lastWave, ours.map(ApplyOrder.wave).max() ?? 0)
-        let orders = ApplyOrder.pruneOrders(of: ours) { object in
-            policy.pruneLast || object.hasOption("PruneLast=true", in: Self.syncOptions) ? end + 1 : nil
-        }
+        let orders = sorting.prunes(ours, last: policy.pruneLast)
         let wipesAll = desired.isEmpty && !ours.isEmpty
         for object in ours {
             guard let order = orders[object.key] else { continue }

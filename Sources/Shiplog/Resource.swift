@@ -84,11 +84,12 @@ public struct ResourceKey: Sendable, Hashable, Comparable, CustomStringConvertib
 
 /// One Kubernetes object: a manifest that is desired, or what a cluster answered.
 public struct Resource: Sendable, Hashable {
-    /// The whole object. It has `apiVersion`, `kind` and `metadata.name`.
+    /// The whole object. It has `apiVersion`, `kind` and `metadata.name`; a hook may have `metadata.generateName` instead.
     public private(set) var object: JSON
     public let gvk: GroupVersionKind
 
-    /// - Throws: `manifest.invalid` when `apiVersion`, `kind` or `metadata.name` is missing or no string.
+    /// - Throws: `manifest.invalid` when `apiVersion`, `kind` or `metadata.name` is missing or no string,
+    ///   `manifest.generate-name` when what is no hook wants a generated one.
     public init(_ object: JSON) throws(Failure) {
         guard object.object != nil else { throw Self.invalid("a manifest must be a map, not \(object.typeName)") }
         guard let apiVersion = object["apiVersion"]?.string, !apiVersion.isEmpty else {
@@ -97,24 +98,31 @@ public struct Resource: Sendable, Hashable {
         guard let kind = object["kind"]?.string, !kind.isEmpty else {
             throw Self.invalid("kind is missing or no string")
         }
-        guard let name = object.at("metadata", "name")?.string, !name.isEmpty else {
-            if object.at("metadata", "generateName")?.string != nil {
+        let name = object.at("metadata", "name")?.string ?? ""
+        let prefix = object.at("metadata", "generateName")?.string ?? ""
+        gvk = GroupVersionKind(apiVersion: apiVersion, kind: kind)
+        self.object = object
+        guard !name.isEmpty || (!prefix.isEmpty && Hook.isHook(self)) else {
+            if !prefix.isEmpty {
                 throw Failure(
                     "manifest.generate-name", "\(kind) has metadata.generateName and no metadata.name",
-                    remedy: "give it a name: an object with a generated one cannot be compared with the cluster")
+                    remedy: "give it a name: only a hook's may be generated, as it is not compared with the cluster")
             }
             throw Self.invalid("metadata.name of \(kind) is missing or no string")
         }
         if let namespace = object.at("metadata", "namespace"), namespace.string == nil, !namespace.isNull {
-            throw Self.invalid("metadata.namespace of \(kind) \(name) is no string")
+            throw Self.invalid("metadata.namespace of \(kind) \(name.isEmpty ? prefix : name) is no string")
         }
-        gvk = GroupVersionKind(apiVersion: apiVersion, kind: kind)
-        self.object = object
     }
 
     private static func invalid(_ message: String) -> Failure { Failure("manifest.invalid", message) }
 
-    public var name: String { object.at("metadata", "name")?.string ?? "" }
+    /// Of a hook whose name is still to be made it is `metadata.generateName`, which no finished name can equal.
+    public var name: String {
+        object.at("metadata", hasGeneratedName ? "generateName" : "name")?.string ?? ""
+    }
+    /// Whether the name is made anew for each sync; only a hook's may be.
+    public var hasGeneratedName: Bool { object.at("metadata", "name")?.string?.isEmpty ?? true }
     /// Empty when the manifest names none.
     public var namespace: String { object.at("metadata", "namespace")?.string ?? "" }
     public var key: ResourceKey { ResourceKey(group: gvk.group, kind: gvk.kind, namespace: namespace, name: name) }

@@ -7,12 +7,14 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract: "What the controller would decide about files; no server is needed.",
         discussion: """
             Examples:
+              shiplog explain order deploy/
               shiplog explain diff --desired app.yaml --live live.yaml
               kubectl get all -o yaml | shiplog explain health -
 
             The same code decides in the loop. -o json is for tests of your own.
             """,
         subcommands: [
+            ExplainOrderCommand.self,
             ExplainDiffCommand.self,
             ExplainHealthCommand.self
         ])

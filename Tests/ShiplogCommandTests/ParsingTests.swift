@@ -17,7 +17,8 @@ struct ParsingTests {
             ["app", "sync", "a"], ["app", "refresh", "a"], ["app", "history", "a"],
             ["app", "rollback", "a", "--reason", "r"], ["app", "unpin", "a"], ["app", "pin", "a"],
             ["app", "wait", "a"], ["app", "delete", "a"], ["app", "manifests", "a"], ["app", "terminate", "a"],
-            ["app", "accept-cluster", "a"], ["history"], ["show", "1"], ["events"], ["report"], ["ledger", "verify"],
+            ["app", "accept-cluster", "a"], ["history"], ["show", "1"], ["events"], ["report"],
+            ["explain", "order", "a.yaml"], ["ledger", "verify"],
             ["ledger", "stats"],
             ["token", "create", "--name", "n", "--role", "viewer"], ["token", "list"], ["token", "revoke", "x"],
             ["completion", "bash"], ["version"], ["serve"], ["demo"], ["sandbox"]

@@ -8,10 +8,10 @@ import Testing
         let isPrune = json["prune"] != nil
         let resources = try json.resources(isPrune ? "prune" : "apply")
         for list in [resources, resources.reversed()] {
-            let orders = isPrune ? ApplyOrder.pruneOrders(of: list) { _ in nil } : ApplyOrder.orders(of: list)
-            let sorted = orders.sorted { $0.value < $1.value }.map { key, order in
-                key.description + (order.phase == .sync ? "" : " \(order.phase)")
-                    + (order.wave == 0 ? "" : " @\(order.wave)")
+            let order = isPrune ? SyncOrder(desired: [], pruned: list) : SyncOrder(desired: list)
+            let sorted = order.steps.map { step in
+                step.resource.key.description + (step.order.phase == .sync ? "" : " \(step.order.phase)")
+                    + (step.order.wave == 0 ? "" : " @\(step.order.wave)")
             }
             #expect(sorted == (try json.texts("order")))
         }

@@ -14,7 +14,7 @@ import Testing
             guard let first = try? Resource(desired), let second = try? Resource(live) else { continue }
             seen += 1
             _ = Health.assess(first)
-            _ = ApplyOrder.orders(of: [first, second])
+            _ = SyncOrder(desired: [first, second], pruned: [second]).text
             _ = ApplyOrder.pruneOrders(of: [first, second]) { _ in nil }
             _ = ManagedFields.handover(of: second, from: ["a", "kubectl"], to: "shiplog")
             let difference = Difference.compare(desired: first, live: second)
