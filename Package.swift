@@ -149,6 +149,8 @@ let package = Package(
         tests(
             of: "Evidence", ["Shiplog", "ShiplogTesting", "TransparencyLog", "LedgerStore", "GitSource"],
             exclude: ["Golden"]),
-        tests(of: "Reconciling", ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore"])
+        tests(
+            of: "Reconciling",
+            ["Shiplog", "ShiplogTesting", "GitSource", "Manifests", "LedgerStore", "KubernetesAPI", "Sandbox"])
     ]
 )

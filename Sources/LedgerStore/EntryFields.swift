@@ -46,7 +46,8 @@ enum EntryFields {
     static func options(_ options: OperationOptions) -> JSON? {
         let flags: KeyValuePairs = [
             "confirmDestructive": options.confirmDestructive, "dryRun": options.dryRun,
-            "keepSecrets": options.keepSecrets, "prune": options.prune, "replace": options.replace
+            "hooks": options.hooks, "keepSecrets": options.keepSecrets, "prune": options.prune,
+            "replace": options.replace
         ]
         var members: [String: JSON] = [:]
         for (name, flag) in flags where flag { members[name] = true }
@@ -104,6 +105,7 @@ enum EntryFields {
             "apiVersion": .string(outcome.apiVersion), "before": outcome.before.map(digest),
             "code": outcome.code.map { .string($0.rawValue) }, "key": key(outcome.key),
             "message": outcome.message.map { .string($0) },
+            "phase": outcome.phase == .sync ? nil : .string(outcome.phase.word),
             "wave": outcome.wave == 0 ? nil : .integer(Int64(outcome.wave))
         ])
     }
@@ -171,7 +173,7 @@ enum EntryFields {
         return OperationOptions(
             prune: flag("prune"), dryRun: flag("dryRun"), replace: flag("replace"),
             confirmDestructive: flag("confirmDestructive"), keepSecrets: flag("keepSecrets"),
-            hold: json["hold"] == nil ? nil : try Fields(json, "options").word("hold"))
+            hooks: flag("hooks"), hold: json["hold"] == nil ? nil : try Fields(json, "options").word("hold"))
     }
 
     static func readCounts(_ json: JSON?) -> Revision.Counts {
@@ -222,9 +224,13 @@ enum EntryFields {
 
     static func readOutcome(_ json: JSON) throws(Failure) -> ResourceOutcome {
         let fields = Fields(json, "resource")
+        guard let phase = ApplyOrder.Phase(word: json["phase"]?.string ?? ApplyOrder.Phase.sync.word) else {
+            throw fields.wrong("phase")
+        }
         return ResourceOutcome(
             key: try readKey(try fields.value("key")), apiVersion: try fields.string("apiVersion"),
-            action: try fields.word("action"), wave: try fields.optionalInteger("wave").map { Int($0) } ?? 0,
+            action: try fields.word("action"), phase: phase,
+            wave: try fields.optionalInteger("wave").map { Int($0) } ?? 0,
             message: json["message"]?.string, code: json["code"]?.string.map { Failure.Code(rawValue: $0) },
             before: try fields.optionalDigest("before"), after: try fields.optionalDigest("after"))
     }

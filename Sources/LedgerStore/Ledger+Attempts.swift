@@ -186,7 +186,7 @@ extension WriteTransaction {
                 try putInventory(
                     outcome.key, apiVersion: outcome.apiVersion, of: revision.application.uid.value, at: sequence)
             case .pruned: try takeFromInventory(outcome.key, of: revision.application.uid.value)
-            case .leftover, .failed, .skipped, .outOfSync, .unknown: break
+            case .ran, .leftover, .failed, .skipped, .outOfSync, .unknown: break
             }
         }
     }

@@ -46,7 +46,7 @@ struct StateFold {
                 guard let manifest = set?[outcome.key] else { continue }
                 decide(outcome.key, manifest, row)
             case .pruned: decide(outcome.key, nil, row)
-            case .leftover, .failed, .skipped, .outOfSync, .unknown: continue
+            case .ran, .leftover, .failed, .skipped, .outOfSync, .unknown: continue
             }
         }
     }

@@ -138,7 +138,7 @@ extension Verifier {
                 let first = fold.applications[uid]?.inventory[outcome.key]?.first ?? sequence
                 fold.applications[uid]?.inventory[outcome.key] = (outcome.apiVersion, first, sequence)
             case .pruned: fold.applications[uid]?.inventory[outcome.key] = nil
-            case .leftover, .failed, .skipped, .outOfSync, .unknown: break
+            case .ran, .leftover, .failed, .skipped, .outOfSync, .unknown: break
             }
         }
     }

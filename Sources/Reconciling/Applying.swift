@@ -1,10 +1,10 @@
 import LedgerStore
 import Shiplog
 
-/// Carries a plan into a cluster, in the plan's order, and says what became of each object.
+/// Carries a plan into a cluster, phase by phase and wave by wave, and says what became of each object.
 ///
 /// Nothing here knows whether the plan is a sync or a rollback. A step that fails ends the steps after it, as later waves
-/// may rely on it; what was not reached is told as skipped.
+/// may rely on it; what was not reached is told as skipped, and the hooks of `SyncFail` run.
 struct Applying: Sendable {
     let ledger: Ledger
     let settings: ControllerSettings
@@ -15,6 +15,14 @@ struct Applying: Sendable {
     let uid: ApplicationUID
     let propagation: Propagation
     let parallelWrites: Int
+    /// Which attempt hooks belong to, and what their generated names are made of.
+    let attempt: SequenceNumber
+    let commit: CommitID?
+    let startedAt: Timestamp
+    /// Whether a wave waits until the one before is healthy.
+    var waitsForHealth = true
+    /// Told what is waited for; nil when nothing is.
+    var tell: @Sendable (String?) async -> Void = { _ in }
 
     struct Result: Sendable {
         var outcomes: [ResourceOutcome] = []
@@ -25,61 +33,90 @@ struct Applying: Sendable {
         var isInterrupted = false
         /// The objects as the server answered them, for the health at the end.
         var parts: [Health.Part] = []
+        /// Hooks that were begun, to be let go once the row that tells of them is written.
+        var hooks: [EndedHook] = []
     }
 
     /// What became of one object.
-    private struct Step: Sendable {
-        let outcome: ResourceOutcome
+    struct Step: Sendable {
+        /// nil for a hook that runs: its end is its outcome.
+        var outcome: ResourceOutcome?
         var failure: Failure?
         var live: Resource?
+        var pending: Pending?
     }
 
     func apply(_ plan: Plan) async -> Result {
         var result = Result()
-        let groups = Self.groups(of: plan.changes)
-        for (index, group) in groups.enumerated() {
-            if Task.isCancelled { result.isInterrupted = true }
-            if result.failure != nil || result.isInterrupted {
-                for change in groups[index...].joined() { skip(change, in: &result) }
-                break
-            }
-            for step in await carryOut(group) {
-                add(step.outcome, to: &result)
-                if let live = step.live { result.parts.append(Health.Part(key: live.key, state: .present(live))) }
-                if result.failure == nil { result.failure = step.failure }
-            }
+        await run(plan.stages, in: &result)
+        if result.failure != nil, !result.isInterrupted {
+            var rest = Result()
+            await run(plan.failureStages, in: &rest)
+            // What failed first is why the whole failed.
+            result.outcomes += rest.outcomes
+            result.counts = result.counts + rest.counts
+            result.hooks += rest.hooks
+            result.isInterrupted = rest.isInterrupted
         }
         if Task.isCancelled { result.isInterrupted = true }
+        await tell(nil)
         return result
     }
 
-    /// Neighbours of the same phase, wave, kind and direction do not depend on each other.
-    static func groups(of changes: [PlannedChange]) -> [[PlannedChange]] {
-        var groups: [[PlannedChange]] = []
-        for change in changes {
-            if let last = groups.last?.last, last.order.isSameStep(as: change.order), last.isPrune == change.isPrune {
-                groups[groups.count - 1].append(change)
-            } else {
-                groups.append([change])
+    private func run(_ stages: [SyncStage], in result: inout Result) async {
+        for (index, stage) in stages.enumerated() {
+            if Task.isCancelled { result.isInterrupted = true }
+            if result.failure != nil || result.isInterrupted {
+                for item in stages[index...].flatMap({ $0.batches.joined() }) { skip(item, in: &result) }
+                return
             }
+            let begun = await carryOut(stage, in: &result)
+            let goesOn = result.failure == nil && stages[(index + 1)...].contains(where: \.isWrite)
+            let isGate = goesOn && waitsForHealth
+            if isGate, stage.isWrite {
+                // Controllers need a moment to see what was written; until then an object's health is that of before.
+                try? await Task.sleep(for: .milliseconds(settings.waveDelay))
+            }
+            await wait(
+                for: begun.filter { $0.isHook || isGate }, of: stage, anew: isGate && stage.isWrite, in: &result)
         }
-        return groups
     }
 
-    private func carryOut(_ group: [PlannedChange]) async -> [Step] {
-        guard group.count > 1 else {
+    /// - Returns: what the next stage has to wait for.
+    private func carryOut(_ stage: SyncStage, in result: inout Result) async -> [Pending] {
+        var pending: [Pending] = []
+        for (index, batch) in stage.batches.enumerated() {
+            if Task.isCancelled { result.isInterrupted = true }
+            if result.failure != nil || result.isInterrupted {
+                for item in stage.batches[index...].joined() { skip(item, in: &result) }
+                break
+            }
+            let steps = await carryOut(batch)
+            for step in steps {
+                if let outcome = step.outcome { add(outcome, to: &result) }
+                if let live = step.live { result.parts.append(Health.Part(key: live.key, state: .present(live))) }
+                if let begun = step.pending { pending.append(begun) }
+                if result.failure == nil { result.failure = step.failure }
+            }
+            if result.failure == nil { await establish(batch, steps) }
+        }
+        return pending
+    }
+
+    private func carryOut(_ batch: [SyncStage.Item]) async -> [Step] {
+        guard batch.count > 1 else {
             var results: [Step] = []
-            for change in group { results.append(await carryOut(change)) }
+            for item in batch { results.append(await carryOut(item)) }
             return results
         }
-        var results = [Step?](repeating: nil, count: group.count)
+        var results = [Step?](repeating: nil, count: batch.count)
         await withTaskGroup(of: (Int, Step).self) { tasks in
             var next = 0
             func start() {
-                guard next < group.count else { return }
+                guard next < batch.count else { return }
                 let index = next
                 next += 1
-                tasks.addTask { (index, await carryOut(group[index])) }
+                tasks.addTask { (index, await carryOut(batch[index])) }
             }
             for _ in 0..<max(1, parallelWrites) { start() }
             while let (index, step) = await tasks.next() {
@@ -88,6 +125,13 @@ struct Applying: Sendable {
             }
         }
         return results.compactMap(\.self)
+    }
+
+    private func carryOut(_ item: SyncStage.Item) async -> Step {
+        switch item {
+        case .change(let change): await carryOut(change)
+        case .hook(let hook): await begin(hook)
+        }
     }
 
     private func carryOut(_ change: PlannedChange) async -> Step {
@@ -100,14 +144,16 @@ struct Applying: Sendable {
                 return try await write(resource, over: nil, change, was: live)
             case .unchanged(_, let live):
                 let digest = try ledger.digest(of: Comparer.comparable(live))
-                return Step(outcome: outcome(change, .unchanged, before: digest, after: digest), live: live)
+                return Step(
+                    outcome: outcome(change, .unchanged, before: digest, after: digest), live: live,
+                    pending: catalog.kinds[live.gvk].map { Pending(.health, change.key, kind: $0, live: live) })
             case .prune(let live):
                 let before = try ledger.digest(of: Comparer.comparable(live))
-                let gone = try await remove(live, change)
+                let (kind, gone) = try await remove(live, change)
                 return Step(
                     outcome: outcome(
                         change, .pruned, message: gone ? nil : "marked for deletion; finalizers hold it", before: before
-                    ))
+                    ), pending: gone ? nil : Pending(.absence, change.key, kind: kind, live: live))
             case .leftover(_, let why), .keep(_, let why):
                 return Step(outcome: outcome(change, .leftover, message: why))
             case .cannot(let failure), .unknown(let failure): throw failure
@@ -132,11 +178,12 @@ struct Applying: Sendable {
             outcome: outcome(
                 change, before == nil ? .created : .updated,
                 before: try before.map { (live) throws(Failure) in try ledger.digest(of: Comparer.comparable(live)) },
-                after: try ledger.digest(of: Comparer.comparable(answer))), live: answer)
+                after: try ledger.digest(of: Comparer.comparable(answer))), live: answer,
+            pending: Pending(.health, change.key, kind: kind, live: answer))
     }
 
     /// A definition applied a moment ago may not be served yet: ask again for up to ten seconds.
-    private func served(_ gvk: GroupVersionKind) async throws(Failure) -> ServedKind {
+    func served(_ gvk: GroupVersionKind) async throws(Failure) -> ServedKind {
         if let kind = catalog.kinds[gvk] { return kind }
         let deadline = ContinuousClock.now + .seconds(10)
         while true {
@@ -165,9 +212,9 @@ struct Applying: Sendable {
         }
     }
 
-    /// - Returns: whether it is gone, and not just marked.
+    /// - Returns: its kind, and whether it is gone, and not just marked.
     @discardableResult
-    private func remove(_ live: Resource, _ change: PlannedChange) async throws(Failure) -> Bool {
+    private func remove(_ live: Resource, _ change: PlannedChange) async throws(Failure) -> (ServedKind, isGone: Bool) {
         let kind = if let known = catalog.preferred[live.gvk.groupKind] { known } else { try catalog.served(live.gvk) }
         let isReplacement = if case .replace = change.action { true } else { false }
         let options = DeleteOptions(propagation: isReplacement ? .background : propagation, uid: live.uid)
@@ -177,7 +224,7 @@ struct Applying: Sendable {
         }
         guard deletion == .pending, isReplacement else {
             if deletion != .pending { await mirror.observeGone(change.key, of: uid) }
-            return deletion != .pending
+            return (kind, deletion != .pending)
         }
         // Only a deletion that has ended makes room for the object that takes its place.
         let deadline = ContinuousClock.now + .seconds(60)
@@ -185,7 +232,7 @@ struct Applying: Sendable {
             let rest = try await mirror.cluster.get(kind, namespace: live.namespace, name: live.name)
             if rest == nil || rest?.uid != live.uid {
                 await mirror.observeGone(change.key, of: uid)
-                return true
+                return (kind, true)
             }
             try? await Task.sleep(for: .milliseconds(200))
         }
@@ -194,10 +241,12 @@ struct Applying: Sendable {
             remedy: "look at its metadata.finalizers", next: .retry(afterMilliseconds: nil))
     }
 
-    private func skip(_ change: PlannedChange, in result: inout Result) {
-        switch change.action {
-        case .unchanged, .leftover, .keep: return
-        default: add(outcome(change, .skipped, message: "not reached"), to: &result)
+    private func skip(_ item: SyncStage.Item, in result: inout Result) {
+        switch item {
+        case .hook(let hook): add(outcome(hook, .skipped, message: "not reached"), to: &result)
+        case .change(let change):
+            guard change.isWrite || change.isBlocked else { return }
+            add(outcome(change, .skipped, message: "not reached"), to: &result)
         }
     }
 
@@ -206,11 +255,12 @@ struct Applying: Sendable {
         before: Digest? = nil, after: Digest? = nil
     ) -> ResourceOutcome {
         ResourceOutcome(
-            key: change.key, apiVersion: change.gvk.apiVersion, action: action, wave: change.order.wave,
+            key: change.key, apiVersion: change.gvk.apiVersion, action: action, phase: change.order.phase,
+            wave: change.order.wave,
             message: message, code: code, before: before, after: after)
     }
 
-    private func add(_ outcome: ResourceOutcome, to result: inout Result) {
+    func add(_ outcome: ResourceOutcome, to result: inout Result) {
         result.outcomes.append(outcome)
         switch outcome.action {
         case .created: result.counts.created += 1
@@ -219,7 +269,7 @@ struct Applying: Sendable {
         case .pruned: result.counts.pruned += 1
         case .leftover: result.counts.leftover += 1
         case .failed: result.counts.failed += 1
-        case .skipped, .outOfSync, .unknown: break
+        case .ran, .skipped, .outOfSync, .unknown: break
         }
     }
 }

@@ -38,6 +38,9 @@ struct Comparer: Sendable {
     ) async throws(Failure) -> Comparison {
         var kinds: [ResourceKey: ServedKind] = [:]
         var live: [ResourceKey: LiveState] = [:]
+        // Hooks are not compared; their kinds are watched, for what they leave behind is ours.
+        let manifests = desired
+        let desired = manifests.filter { !$0.isHook }
         for resource in desired {
             do throws(Failure) {
                 kinds[resource.key] = try catalog.served(resource.gvk)
@@ -47,6 +50,7 @@ struct Comparer: Sendable {
         }
         let desiredKinds = Set(desired.map(\.gvk.groupKind))
         var watched = Set(kinds.values)
+        watched.formUnion(manifests.lazy.filter(\.isHook).compactMap { catalog.kinds[$0.gvk] })
         let inventory = try await ledger.inventory(of: application.uid)
         for item in inventory where !desiredKinds.contains(item.key.groupKind) {
             if let kind = catalog.preferred[item.key.groupKind] {
@@ -64,7 +68,9 @@ struct Comparer: Sendable {
             guard let kind = kinds[resource.key] else { continue }
             live[resource.key] = await state(of: resource, kind: kind, owned: owned, unknown: unknown, mirror: mirror)
         }
-        for (key, resource) in owned where live[key] == nil { live[key] = .present(resource) }
+        for (key, resource) in owned where live[key] == nil && (policy.isDeletion || !resource.isHook) {
+            live[key] = .present(resource)
+        }
         if policy.leaveReplicasToAutoscaler {
             for scaler in try await autoscalers(for: desired, catalog: catalog, mirror: mirror)
             where live[scaler.key] == nil {
@@ -84,9 +90,9 @@ struct Comparer: Sendable {
         // What does not count is applied as it is: planned so, the record and the recovery need not know.
         let applied =
             application.application.respectsIgnoredDifferences
-            ? policy.ignored.respected(desired: desired, live: live, schema: schema) : desired
+            ? policy.ignored.respected(desired: manifests, live: live, schema: schema) : manifests
         let differences = try await differences(
-            applied, live: live, kinds: kinds, schema: schema, mirror: mirror, cache: &cache)
+            applied.filter { !$0.isHook }, live: live, kinds: kinds, schema: schema, mirror: mirror, cache: &cache)
         let plan = Plan.make(desired: applied, live: live, comparisons: differences, policy: policy)
         return try summarize(plan, desired: desired, live: live, version: version)
     }

@@ -69,14 +69,16 @@ extension Controller {
         try await fetchFirst(application)
         let unpinned = application.withoutPin
         let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)
-        let options = OperationOptions(
+        var options = OperationOptions(
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
             dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive)
         let connection = try await connections.connect(application)
         var policy = reconciler.policy(for: application, prune: options.prune, options: options)
         // A sync prunes what Git no longer has, as Argo CD does; only a rollback wants the word of confirmation.
         policy.confirmDestructive = true
+        policy.runsHooks = true
         let comparison = try await reconciler.compare(desired, unpinned, connection, policy, memory: &memory)
+        options.hooks = !comparison.plan.hooks.isEmpty
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
             desired: desired, options: options, pin: application.pin == nil ? nil : .release, startedAt: now())
@@ -115,9 +117,11 @@ extension Controller {
         let options = OperationOptions(
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
             dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive,
-            keepSecrets: request.keepSecrets, hold: request.hold)
+            keepSecrets: request.keepSecrets, hooks: request.hooks || application.application.rollsBackWithHooks,
+            hold: request.hold)
         var policy = reconciler.policy(for: application, prune: options.prune, options: options)
         policy.leaveReplicasToAutoscaler = true
+        policy.runsHooks = options.hooks
         memory.comparison = nil
         var comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
         comparison = await rehearse(comparison, connection, replace: request.replace)

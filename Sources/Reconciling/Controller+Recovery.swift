@@ -35,7 +35,8 @@ extension Controller {
         do throws(Failure) {
             let connection = try await connections.connect(application, anew: true)
             let hold = try await leases.ensure(connection.cluster)
-            let policy = reconciler.policy(for: application, prune: intent.options.prune, options: intent.options)
+            var policy = reconciler.policy(for: application, prune: intent.options.prune, options: intent.options)
+            policy.runsHooks = intent.options.hooks
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }

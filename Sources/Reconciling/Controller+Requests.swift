@@ -295,7 +295,7 @@ extension Controller {
         guard comparison.plan.hasChanges else { return }
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: actor, reason: reason ?? "application deleted with its resources",
-            desired: nothing, options: OperationOptions(prune: true), startedAt: now())
+            desired: nothing, options: OperationOptions(prune: true), waitsForHealth: false, startedAt: now())
         let (_, failure, _) = try await reconciler.carryOut(
             goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
         if let failure { throw failure.during("deleting what \(application.name) owns") }

@@ -73,8 +73,12 @@ public final class Controller: Sendable {
         try await resumeFleets()
         ready.set()
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<max(1, settings.workers) { group.addTask { await self.work(operationsOnly: false) } }
-            for _ in 0..<max(1, settings.operationWorkers) { group.addTask { await self.work(operationsOnly: true) } }
+            for (count, isKept) in [(settings.workers, false), (settings.operationWorkers, true)] {
+                let places = Places(max(1, count))
+                for _ in 0..<(max(1, count) + max(0, settings.waitingWorkers)) {
+                    group.addTask { await self.work(operationsOnly: isKept, places) }
+                }
+            }
             group.addTask { await self.poll() }
             group.addTask { await self.tasks.run() }
             group.addTask { await self.leases.run() }
@@ -114,9 +118,10 @@ public final class Controller: Sendable {
 
     // MARK: - Workers
 
-    private func work(operationsOnly: Bool) async {
-        while let item = await queue.next(operationsOnly: operationsOnly) {
-            let interruption = Interruption(operations: Set(item.reasons.operations.map(\.id)))
+    private func work(operationsOnly: Bool, _ places: Places) async {
+        while await places.take(), let item = await queue.next(operationsOnly: operationsOnly) {
+            let interruption = Interruption(
+                operations: Set(item.reasons.operations.map(\.id)), lend: { await places.giveBack() })
             let task = Task { await Interruption.$current.withValue(interruption) { await self.handle(item) } }
             await state.begin(item.uid, task, interruption)
             await withTaskCancellationHandler {
@@ -126,13 +131,17 @@ public final class Controller: Sendable {
             }
             await state.end(item.uid)
             await queue.finished(item.uid)
+            if !interruption.hasLentPlace { await places.giveBack() }
         }
+        // The queue is closed, or everything is cancelled: nobody waits for a place any more.
+        await places.close()
     }
 
     /// One application, one worker: first what was left open, then what a person asked for, then a look.
     private func handle(_ item: WorkQueue.Item) async {
         let uid = item.uid
-        async let _: Void = tell(nil, [uid]) { [board, connections] in
+        async let _: Void = tell(nil, [uid]) { [board, connections, state] in
+            if let text = await state.waiting(uid) { return text }
             guard let application = await board.status(uid)?.registered else { return nil }
             return await connections.progress(for: application)
         }
@@ -301,6 +310,7 @@ actor LoopState {
     private var requests: [String: Request] = [:]
     private var fetchFailures: [String: Failure] = [:]
     private var recoveries: [ApplicationUID: Int] = [:]
+    private var waits: [ApplicationUID: String] = [:]
 
     enum Request: Sendable {
         case sync(SyncRequest)
@@ -346,6 +356,10 @@ actor LoopState {
         recoveries[uid, default: 0] += 1
         return recoveries[uid] ?? 0
     }
+
+    /// What the application's sync waits for, for people.
+    func waiting(_ uid: ApplicationUID) -> String? { waits[uid] }
+    func setWaiting(_ text: String?, of uid: ApplicationUID) { waits[uid] = text }
 
     func setRequest(_ request: Request, for operation: String) { requests[operation] = request }
     func takeRequest(for operation: String) -> Request? { requests.removeValue(forKey: operation) }

@@ -12,6 +12,12 @@ public struct ControllerSettings: Sendable {
     public var operationWorkers = 2
     /// Objects of one wave and kind written at the same time.
     public var parallelWrites = 16
+    /// Between a wave and the next, so that controllers see what was written before its health is asked for.
+    public var waveDelay: Int64 = 2000
+    /// How long a wave waits for health, and a hook for its end, before the attempt fails.
+    public var gateTimeout: Int64 = 3_600_000
+    /// Syncs that wait for the cluster without taking a worker's place, at most.
+    public var waitingWorkers = 64
     /// Self-heal waits 0, then this, then this × 3, … at most `selfHealMaximum`.
     public var selfHealInitial: Int64 = 2000
     public var selfHealMaximum: Int64 = 300_000

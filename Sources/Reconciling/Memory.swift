@@ -50,7 +50,7 @@ struct Memory: Sendable {
     struct ComparisonKey: Sendable, Hashable {
         let desired: DesiredKey
         let mirrorVersion: Int
-        let prune: Bool
+        let policy: PlanPolicy
     }
 
     /// Forgets what a hard refresh wants worked out anew.

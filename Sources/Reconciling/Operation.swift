@@ -48,6 +48,8 @@ public struct RollbackRequest: Sendable, Hashable {
     public var replace: Bool
     public var confirmDestructive: Bool
     public var keepSecrets: Bool
+    /// Run the target's hooks too.
+    public var hooks: Bool
     /// Mandatory unless it is a dry run.
     public var reason: String?
     public var ticket: String?
@@ -58,8 +60,8 @@ public struct RollbackRequest: Sendable, Hashable {
 
     public init(
         target: Target, prune: Bool? = nil, hold: Pin.Hold = .untilNewCommit, dryRun: Bool = false,
-        replace: Bool = false, confirmDestructive: Bool = false, keepSecrets: Bool = false, reason: String? = nil,
-        ticket: String? = nil, ifDesired: Digest? = nil, group: SequenceNumber? = nil
+        replace: Bool = false, confirmDestructive: Bool = false, keepSecrets: Bool = false, hooks: Bool = false,
+        reason: String? = nil, ticket: String? = nil, ifDesired: Digest? = nil, group: SequenceNumber? = nil
     ) {
         self.target = target
         self.prune = prune
@@ -68,6 +70,7 @@ public struct RollbackRequest: Sendable, Hashable {
         self.replace = replace
         self.confirmDestructive = confirmDestructive
         self.keepSecrets = keepSecrets
+        self.hooks = hooks
         self.reason = reason
         self.ticket = ticket
         self.ifDesired = ifDesired

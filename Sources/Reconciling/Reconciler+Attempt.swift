@@ -47,7 +47,10 @@ extension Reconciler {
         let applying = Applying(
             ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog, hold: hold,
             uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
-            parallelWrites: settings.parallelWrites)
+            parallelWrites: settings.parallelWrites, attempt: attempt.sequence,
+            commit: goal.desired.source?.commit.id, startedAt: attempt.intent.startedAt,
+            waitsForHealth: goal.waitsForHealth, tell: { [state] in await state.setWaiting($0, of: application.uid) })
+        let objects = HookObjects(mirror: connection.mirror, hold: hold)
         var result = Applying.Result()
         do throws(Failure) {
             try hold.check()
@@ -55,10 +58,11 @@ extension Reconciler {
                 result.outcomes.append(namespace)
                 if namespace.action == .created { result.counts.created += 1 }
             }
+            await tidyHooks(of: application, connection, objects, except: attempt.sequence)
             let applied = await applying.apply(plan)
-            result = Applying.Result(
-                outcomes: result.outcomes + applied.outcomes, counts: applied.counts + result.counts,
-                failure: applied.failure, isInterrupted: applied.isInterrupted, parts: applied.parts)
+            let (outcomes, counts) = (result.outcomes + applied.outcomes, applied.counts + result.counts)
+            result = applied
+            (result.outcomes, result.counts) = (outcomes, counts)
         } catch {
             result.failure = error
         }
@@ -81,8 +85,28 @@ extension Reconciler {
             finishedAt: now(), inputs: goal.desired.inputs?.fingerprint, warnings: goal.desired.warnings + plan.warnings
         )
         let sequence = try await ledger.finish(attempt, revision, pin: nil)
+        // Not before: until the row is durable, a hook's object is what recovery knows it by.
+        for failure in await objects.settle(result.hooks) { note(failure, application) }
         remember(revision, sequence, goal, result.failure, application, memory: &memory)
         return (sequence, result.failure, outcome)
+    }
+
+    /// Hooks that a process which died left held: the row about them is written, or they are nobody's.
+    func tidyHooks(
+        of application: RegisteredApplication, _ connection: Connection, _ objects: HookObjects,
+        except attempt: SequenceNumber? = nil
+    ) async {
+        let held = await connection.mirror.objects(of: application.uid).values.filter {
+            $0.isHeldHook && $0.hookAttempt != attempt && Ownership.of($0, for: application.uid) == .ours
+        }
+        guard !held.isEmpty else { return }
+        for failure in await objects.settle(leftovers: held, catalog: connection.catalog) { note(failure, application) }
+    }
+
+    private func note(_ failure: Failure, _ application: RegisteredApplication) {
+        logger.warning(
+            "a hook could not be let go",
+            metadata: ["application": "\(application.name)", "code": "\(failure.code)"])
     }
 
     private func outcome(of result: Applying.Result) -> Revision.Outcome {
@@ -159,8 +183,23 @@ final class Interruption: Sendable {
     let operations: Set<String>
     private let state = Flag()
     private let applying = Flag()
+    private let lent = Flag()
+    private let lend: @Sendable () async -> Void
 
-    init(operations: Set<String> = []) { self.operations = operations }
+    /// - Parameter lend: lets another worker begin while this one waits.
+    init(operations: Set<String> = [], lend: @escaping @Sendable () async -> Void = {}) {
+        self.operations = operations
+        self.lend = lend
+    }
+
+    /// Waiting for the cluster takes no worker's place from other applications. Once is enough: the place is not taken back.
+    func lendPlace() async {
+        guard !lent.isSet else { return }
+        lent.set()
+        await lend()
+    }
+
+    var hasLentPlace: Bool { lent.isSet }
 
     var isSuperseded: Bool { state.isSet }
     func supersede() { state.set() }

@@ -41,6 +41,8 @@ struct Reconciler: Sendable {
         var retry = 0
         /// The rollback of several applications that this is a part of.
         var group: SequenceNumber?
+        /// Whether a wave waits until the one before is healthy.
+        var waitsForHealth = true
         var startedAt: Timestamp
     }
 
@@ -79,11 +81,15 @@ struct Reconciler: Sendable {
                     if case .retry(let after) = failure.next { outcome.again = (after ?? 30_000, .retry) }
                     break
                 }
+                // What heals, or holds an application where a person put it, runs no hooks.
+                let plan = why == .selfHeal ? comparison.plan.withoutHooks : comparison.plan
+                var options = asked ?? OperationOptions(prune: policy.prune)
+                options.hooks = !plan.hooks.isEmpty
                 let goal = Goal(
-                    kind: .sync, cause: why, actor: .controller, desired: desired,
-                    options: asked ?? OperationOptions(prune: policy.prune), retry: retry, startedAt: startedAt)
+                    kind: .sync, cause: why, actor: .controller, desired: desired, options: options, retry: retry,
+                    startedAt: startedAt)
                 let (sequence, failure, _) = try await carryOut(
-                    goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
+                    goal, plan, application, connection, memory: &memory, onAttempt: { _ in })
                 outcome.recorded = sequence
                 outcome.again = failure == nil ? (0, .watch) : (retryDelay(memory), .retry)
                 return outcome
@@ -91,6 +97,9 @@ struct Reconciler: Sendable {
             case .exhausted, .leave: break
             }
             note(decision, comparison, memory, in: &outcome.status)
+            if let hold = try? await leases.ensure(connection.cluster) {
+                await tidyHooks(of: application, connection, HookObjects(mirror: connection.mirror, hold: hold))
+            }
             await noteUnseen(application, in: &outcome.status)
             await noteWaiver(connection, in: &outcome.status)
             outcome.recorded = try await record(
@@ -249,6 +258,7 @@ struct Reconciler: Sendable {
         policy.allowEmpty = application.application.syncPolicy.automated?.allowEmpty ?? false
         policy.replace = options?.replace ?? false
         policy.confirmDestructive = options?.confirmDestructive ?? true
+        policy.runsHooks = application.pin == nil
         // Going back must not scale a workload to the number of then, neither at once nor while the pin is enforced.
         policy.leaveReplicasToAutoscaler = application.pin != nil
         return policy
@@ -261,7 +271,7 @@ struct Reconciler: Sendable {
         let version = await connection.mirror.version(of: application.uid)
         if let key = memory.desired?.key, memory.desired?.value.digest == desired.digest,
             let known = memory.comparison,
-            known.key == Memory.ComparisonKey(desired: key, mirrorVersion: version, prune: policy.prune)
+            known.key == Memory.ComparisonKey(desired: key, mirrorVersion: version, policy: policy)
         {
             return known.value
         }
@@ -273,7 +283,7 @@ struct Reconciler: Sendable {
             comparison.plan.syncStatus != .unknown
         {
             memory.comparison = (
-                Memory.ComparisonKey(desired: key, mirrorVersion: comparison.mirrorVersion, prune: policy.prune),
+                Memory.ComparisonKey(desired: key, mirrorVersion: comparison.mirrorVersion, policy: policy),
                 comparison
             )
         }

@@ -35,6 +35,10 @@ public struct Application: Sendable, Hashable {
         self.document = document
     }
 
+    /// Whether a rollback runs the target's hooks without being asked to.
+    public static let rollbackHooksAnnotation = "shiplog.dev/rollback-hooks"
+    public var rollsBackWithHooks: Bool { annotations[Self.rollbackHooksAnnotation] == "true" }
+
     /// Where the manifests come from.
     public struct Source: Sendable, Hashable {
         /// As declared; userinfo in it is refused when the document is read.

@@ -131,6 +131,14 @@ extension PlannedChange {
         }
     }
 
+    /// Whether it stands in the way of carrying the plan out.
+    public var isBlocked: Bool {
+        switch action {
+        case .cannot, .unknown: true
+        default: false
+        }
+    }
+
     /// The desired object when carrying it out would write one.
     public var written: Resource? {
         switch action {

@@ -141,6 +141,14 @@ public struct Resource: Sendable, Hashable {
         object.set(value, at: path)
     }
 
+    /// The same object under a name of its own instead of a generated one.
+    func named(_ name: String) -> Resource {
+        var copy = self
+        copy.object.set(.string(name), at: ["metadata", "name"])
+        copy.object.set(nil, at: ["metadata", "generateName"])
+        return copy
+    }
+
     /// The same object in another namespace; the empty string takes the namespace away.
     public func inNamespace(_ namespace: String) -> Resource {
         var copy = self

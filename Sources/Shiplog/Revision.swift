@@ -197,6 +197,8 @@ public struct RevisionSource: Sendable, Hashable {
 public struct ResourceOutcome: Sendable, Hashable {
     public enum Action: String, Sendable, Hashable, CaseIterable {
         case created, updated, unchanged, pruned, leftover, failed
+        /// A hook came to its end.
+        case ran
         /// It should have been touched and was not reached.
         case skipped
         /// A reconcile found it different; nothing was done.
@@ -207,6 +209,8 @@ public struct ResourceOutcome: Sendable, Hashable {
     public let key: ResourceKey
     public let apiVersion: String
     public let action: Action
+    /// `Sync` for all but hooks, and what is brought before them.
+    public let phase: ApplyOrder.Phase
     public let wave: Int
     /// For people; free of secrets.
     public let message: String?
@@ -217,12 +221,13 @@ public struct ResourceOutcome: Sendable, Hashable {
     public let after: Digest?
 
     public init(
-        key: ResourceKey, apiVersion: String, action: Action, wave: Int = 0, message: String? = nil,
-        code: Failure.Code? = nil, before: Digest? = nil, after: Digest? = nil
+        key: ResourceKey, apiVersion: String, action: Action, phase: ApplyOrder.Phase = .sync, wave: Int = 0,
+        message: String? = nil, code: Failure.Code? = nil, before: Digest? = nil, after: Digest? = nil
     ) {
         self.key = key
         self.apiVersion = apiVersion
         self.action = action
+        self.phase = phase
         self.wave = wave
         self.message = message
         self.code = code
@@ -241,17 +246,20 @@ public struct OperationOptions: Sendable, Hashable {
     public var confirmDestructive: Bool
     /// Rollback: leave Secrets' values as they are in the cluster.
     public var keepSecrets: Bool
+    /// Hooks were run.
+    public var hooks: Bool
     public var hold: Pin.Hold?
 
     public init(
         prune: Bool = false, dryRun: Bool = false, replace: Bool = false, confirmDestructive: Bool = false,
-        keepSecrets: Bool = false, hold: Pin.Hold? = nil
+        keepSecrets: Bool = false, hooks: Bool = false, hold: Pin.Hold? = nil
     ) {
         self.prune = prune
         self.dryRun = dryRun
         self.replace = replace
         self.confirmDestructive = confirmDestructive
         self.keepSecrets = keepSecrets
+        self.hooks = hooks
         self.hold = hold
     }
 }

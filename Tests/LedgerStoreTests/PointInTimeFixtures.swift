@@ -70,7 +70,7 @@ extension Revision {
             case .pruned: counts.pruned += 1
             case .failed: counts.failed += 1
             case .leftover: counts.leftover += 1
-            case .skipped, .outOfSync, .unknown: break
+            case .ran, .skipped, .outOfSync, .unknown: break
             }
         }
         self.counts = counts

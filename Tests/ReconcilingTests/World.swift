@@ -13,11 +13,14 @@ import Testing
 final class World: Sendable {
     let directory: String
     let cluster: FakeCluster
+    /// Instead of the fake one, a real server's.
+    let api: (any Cluster)?
     let repository: String
     let settings: ControllerSettings
     let clock = TestClock()
 
-    init(settings: ControllerSettings? = nil) throws {
+    init(settings: ControllerSettings? = nil, api: (any Cluster)? = nil) throws {
+        self.api = api
         directory = NSTemporaryDirectory() + "shiplog-loop-" + UUID().uuidString
         repository = directory + "/repository"
         cluster = FakeCluster()
@@ -25,6 +28,7 @@ final class World: Sendable {
         quick.pollInterval = 0
         quick.watchSettle = 5
         quick.selfHealInitial = 20
+        quick.waveDelay = 10
         quick.workers = 4
         self.settings = settings ?? quick
         try FileManager.default.createDirectory(atPath: repository, withIntermediateDirectories: true)
@@ -100,7 +104,8 @@ final class World: Sendable {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let controller = Controller(
-            ledger: ledger, repositories: repositories, clusters: Clusters([], inCluster: cluster), settings: settings,
+            ledger: ledger, repositories: repositories, clusters: Clusters([], inCluster: api ?? cluster),
+            settings: settings,
             now: { clock.now }, logger: logger)
         let loop = Task { try await controller.run() }
         let result: Result<Value, any Error>

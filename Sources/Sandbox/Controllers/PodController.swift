@@ -25,7 +25,7 @@ extension ClusterState {
         let phase = pod.at("status", "phase")?.string
         guard phase != "Succeeded", phase != "Failed" else { return }
         let isStarted = phase == "Running" && Self.runningImages(pod) == Self.images(pod)
-        let isJob = pod.controller?["kind"]?.string == "Job"
+        let isJob = Self.comesToAnEnd(pod)
         if isStarted, !isJob { return }
         let isBad = Self.images(pod).contains { !ImageReference($0).canBePulled }
         let isBackingOff = Self.waitingReason(pod) == "ImagePullBackOff" && Self.runningImages(pod) == Self.images(pod)
@@ -48,6 +48,14 @@ extension ClusterState {
             startPod(key, clock)
             if isJob { arm(key, clock.after(Self.jobDuration)) }
         }
+    }
+
+    /// A job's pod, or one by itself that is not to be started again.
+    private static func comesToAnEnd(_ pod: JSON) -> Bool {
+        guard let controller = pod.controller else {
+            return ["Never", "OnFailure"].contains(pod.at("spec", "restartPolicy")?.string)
+        }
+        return controller["kind"]?.string == "Job"
     }
 
     private mutating func arm(_ key: ObjectKey, _ due: Int64) {
