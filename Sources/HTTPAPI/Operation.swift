@@ -36,6 +36,7 @@ extension OperationPlan {
         .members([
             "desired": .string(desired.description), "target": target?.projection, "source": source?.projection,
             "notes": .array(notes.map { .string($0) }), "changes": .array(plan.changes.map(\.projection)),
+            "hooks": .array(plan.hooks.map(\.projection)),
             "warnings": .array(plan.warnings.map { .string($0) }), "secrets": .array(secrets.map(\.projection)),
             "diff": .array(ManifestDiff.projection(from: current, to: next, formats))
         ])
@@ -50,11 +51,23 @@ extension ResourceKey {
     }
 }
 
+extension PlannedHook {
+    var projection: JSON {
+        var json = key.projection
+        json["apiVersion"] = .string(resource.gvk.apiVersion)
+        json["phase"] = .string(phase.word)
+        json["wave"] = .integer(Int64(order.wave))
+        json["deletePolicies"] = .array(hook.deletePolicies.map(\.rawValue).sorted().map { .string($0) })
+        return json
+    }
+}
+
 extension PlannedChange {
     var projection: JSON {
         var json = key.projection
         json["apiVersion"] = .string(gvk.apiVersion)
         json["action"] = .string(word)
+        json["phase"] = .string(order.phase.word)
         json["wave"] = .integer(Int64(order.wave))
         json["message"] = message.map { .string($0) }
         switch action {

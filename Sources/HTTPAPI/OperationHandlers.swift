@@ -33,8 +33,8 @@ enum OperationHandlers {
 
     @Sendable static func rollback(_ call: Call) async throws -> Response {
         let fields = try await call.fields([
-            "to", "prune", "hold", "dryRun", "replace", "confirmDestructive", "keepSecrets", "reason", "ticket",
-            "ifDesired"
+            "to", "prune", "hold", "dryRun", "replace", "confirmDestructive", "keepSecrets", "hooks", "reason",
+            "ticket", "ifDesired"
         ])
         var request = RollbackRequest(target: try target(fields), prune: try fields.flag("prune"))
         request.hold = try fields.word("hold", Pin.Hold.self) ?? .untilNewCommit
@@ -42,6 +42,7 @@ enum OperationHandlers {
         request.replace = try fields.flag("replace") ?? false
         request.confirmDestructive = try fields.flag("confirmDestructive") ?? false
         request.keepSecrets = try fields.flag("keepSecrets") ?? false
+        request.hooks = try fields.flag("hooks") ?? false
         request.reason = try fields.string("reason")
         request.ticket = try fields.string("ticket", limit: 200)
         if let text = try fields.string("ifDesired") {

@@ -95,7 +95,7 @@ extension OperationOptions {
         .members([
             "prune": .bool(prune), "dryRun": .bool(dryRun), "replace": .bool(replace),
             "confirmDestructive": .bool(confirmDestructive), "keepSecrets": .bool(keepSecrets),
-            "hold": hold.map { .string($0.rawValue) }
+            "hooks": .bool(hooks), "hold": hold.map { .string($0.rawValue) }
         ])
     }
 }
@@ -105,7 +105,7 @@ extension ResourceOutcome {
         .members([
             "group": .string(key.group), "kind": .string(key.kind), "namespace": .string(key.namespace),
             "name": .string(key.name), "apiVersion": .string(apiVersion), "action": .string(action.rawValue),
-            "wave": .integer(Int64(wave)), "message": message.map { .string($0) },
+            "phase": .string(phase.word), "wave": .integer(Int64(wave)), "message": message.map { .string($0) },
             "code": code.map { .string($0.rawValue) }, "before": before.map { .string($0.description) },
             "after": after.map { .string($0.description) }
         ])

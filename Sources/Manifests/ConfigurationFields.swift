@@ -18,6 +18,8 @@ enum ConfigurationFields {
             "workers": .integer,
             "appParallelism": .integer,
             "leaseNamespace": .string,
+            "waveDelay": .duration,
+            "syncTimeout": .duration,
             "selfHealBackoff": .map(["initial": .duration, "factor": .integer, "maximum": .duration])
         ]),
         "git": .map([

@@ -165,6 +165,8 @@ private struct Reading {
             }
             result.leaseNamespace = namespace
         }
+        result.waveDelay = try duration(["controller", "waveDelay"], result.waveDelay)
+        result.syncTimeout = try duration(["controller", "syncTimeout"], result.syncTimeout)
         let backoff = ["controller", "selfHealBackoff"]
         result.selfHealBackoff.initial = try duration(backoff + ["initial"], result.selfHealBackoff.initial)
         result.selfHealBackoff.factor = try integer(backoff + ["factor"], 1...100, result.selfHealBackoff.factor)

@@ -51,6 +51,10 @@ public struct ServerConfiguration: Sendable, Hashable {
         /// The namespace, in each cluster, of the Lease that keeps a second server with the same ledger off.
         public var leaseNamespace = "default"
         public var selfHealBackoff = Backoff()
+        /// Between a wave of a sync and the next.
+        public var waveDelay: Duration = .seconds(2)
+        /// How long a wave waits for health, and a hook for its end.
+        public var syncTimeout: Duration = .seconds(3600)
     }
 
     /// The first repeated self-heal waits `initial`, each further one `factor` times as long, up to `maximum`.

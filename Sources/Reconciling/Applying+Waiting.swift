@@ -72,7 +72,7 @@ extension Applying {
                 let failure = Failure(
                     "sync.wait-over",
                     "\(first.key) did not come to its end in time\(why.map { ": " + $0 } ?? "")",
-                    remedy: "see why with kubectl describe",
+                    remedy: "see why with kubectl describe, or raise controller.syncTimeout",
                     next: .retry(afterMilliseconds: nil))
                 if result.failure == nil { result.failure = failure }
                 break

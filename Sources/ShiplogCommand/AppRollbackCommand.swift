@@ -39,7 +39,7 @@ struct AppRollbackCommand: ClientCommand {
     var hold = HoldArgument.untilNewCommit
     @Flag(help: "Leave the values of Secrets as they are.")
     var keepSecrets = false
-    @Flag(help: "Run the target's hooks too: refused for now, hooks are left out.")
+    @Flag(help: "Run the target's hooks too; without it they are left out.")
     var hooks = false
     @Flag(name: .shortAndLong, help: "Do not ask.")
     var yes = false
@@ -66,12 +66,6 @@ struct AppRollbackCommand: ClientCommand {
     }
 
     func run() async throws {
-        // Whoever counts on hooks must not be told that all went well without them.
-        if hooks {
-            throw CommandError(
-                .refused, "operation.hooks-not-run", "hooks are not carried out yet, so a rollback cannot run them",
-                remedy: "leave --hooks out: the manifests go back and the hooks are skipped")
-        }
         let client = try server.client()
         let out = output.out
         let path = Client.application(app, "/rollback")
@@ -83,6 +77,7 @@ struct AppRollbackCommand: ClientCommand {
         body["to"] = target
         body["hold"] = .string(hold.rawValue)
         body["keepSecrets"] = .bool(keepSecrets)
+        if hooks { body["hooks"] = true }
         body["ifDesired"] = current
         var planning = body
         planning["dryRun"] = true

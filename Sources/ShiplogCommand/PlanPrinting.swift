@@ -16,6 +16,15 @@ enum PlanPrinting {
                     ["ACTION", "RESOURCE", "MESSAGE"],
                     visible.map { [.status($0.text("action")), Cell($0.resourceName), Cell($0.text("message"))] }))
         }
+        let hooks = plan["hooks"]?.array ?? []
+        if !hooks.isEmpty {
+            parts.append(
+                out.table(
+                    ["HOOK", "WAVE", "RESOURCE"],
+                    hooks.map {
+                        [Cell($0.text("phase")), Cell("\($0["wave"]?.integer ?? 0)"), Cell($0.resourceName)]
+                    }))
+        }
         if visible.count < changes.count { parts.append("\(changes.count - visible.count) unchanged\n") }
         let diff = DiffText.text(plan["diff"]?.array ?? [], old: "current", new: "target", out)
         if !diff.isEmpty { parts.append(diff) }

@@ -61,8 +61,13 @@ enum RevisionText {
             text +=
                 "\n"
                 + out.table(
-                    ["ACTION", "RESOURCE", "MESSAGE"],
-                    resources.map { [.status($0.text("action")), Cell($0.resourceName), Cell($0.text("message"))] })
+                    ["ACTION", "PHASE", "WAVE", "RESOURCE", "MESSAGE"],
+                    resources.map {
+                        [
+                            .status($0.text("action")), Cell($0.text("phase")), Cell("\($0["wave"]?.integer ?? 0)"),
+                            Cell($0.resourceName), Cell($0.text("message"))
+                        ]
+                    })
         }
         return text
     }

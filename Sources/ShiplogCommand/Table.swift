@@ -22,7 +22,7 @@ enum Style: String, Sendable {
 
     static func of(_ word: String) -> Style? {
         switch word {
-        case "Synced", "Healthy", "succeeded", "active", "create", "created", "whole", "appeared", "recreate":
+        case "Synced", "Healthy", "succeeded", "active", "create", "created", "ran", "whole", "appeared", "recreate":
             .good
         case "OutOfSync", "Progressing", "Missing", "Suspended", "superseded", "Unknown", "update", "updated",
             "leftover", "expired", "replace", "replaced", "mixed", "in-progress", "changed", "rollback", "running":

@@ -296,6 +296,8 @@ struct Wiring: Sendable {
         settings.ignored = IgnoredDifferences(configuration.ignoreDifferences)
         settings.health = HealthRules(configuration.health)
         settings.selfHealInitial = controller.selfHealBackoff.initial.wholeMilliseconds
+        settings.waveDelay = controller.waveDelay.wholeMilliseconds
+        settings.gateTimeout = controller.syncTimeout.wholeMilliseconds
         settings.selfHealMaximum = controller.selfHealBackoff.maximum.wholeMilliseconds
         return settings
     }

@@ -199,7 +199,6 @@ def test_an_event_of_the_log_is_shown_as_well(shiplog):
     (3, ["token", "revoke", "abcdefghijkl"]),
     (5, ["app", "terminate", "guestbook"]),
     (3, ["ledger", "verify", "--data", "/nonexistent/shiplog"]),
-    (5, ["app", "rollback", "guestbook", "--reason", "x", "--hooks"]),
 ])
 def test_exit_codes_tell_scripts_what_happened(shiplog, code, arguments):
     if "--token-file" in arguments:

@@ -7,7 +7,7 @@ import Testing
 @testable import Reconciling
 
 /// Given, when, then: hooks that are interrupted, meet others, or whose answers are lost.
-@Suite("Hooks and trouble")
+@Suite("Hooks and trouble", .serialized)
 struct HookFaultScenarios {
     @Test("given a hook that runs, when the server dies, then its next start waits for that one and makes no other")
     func recovery() async throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import Reconciling
 
 /// Given, when, then: hooks on the embedded cluster.
-@Suite("Hooks")
+@Suite("Hooks", .serialized)
 struct HookScenarios {
     @Test("given hooks before and after, when it is synced, then each has ended before what follows it began")
     func phases() async throws {

@@ -83,7 +83,7 @@ struct Scene: Sendable {
 
     /// A job that never ends well: its image cannot be pulled, and its time is short.
     static func failing(_ name: String, hook: String, policy: String? = nil, deadline: Int = 2) -> String {
-        job(name, hook: hook, policy: policy, image: "example.com/a:missing", deadline: deadline)
+        job(name, hook: hook, policy: policy, image: "example.com/a:does-not-exist", deadline: deadline)
     }
 
     static func configMap(_ name: String, _ value: String = "1", wave: Int) -> String {

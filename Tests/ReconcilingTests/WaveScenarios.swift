@@ -6,7 +6,7 @@ import Testing
 @testable import Reconciling
 
 /// Given, when, then: phases and waves on the embedded cluster.
-@Suite("Waves")
+@Suite("Waves", .serialized)
 struct WaveScenarios {
     @Test("given two waves, when they are synced, then the second begins when the first is healthy")
     func healthGate() async throws {
@@ -36,7 +36,7 @@ struct WaveScenarios {
     func degraded() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit([
-                "d.yaml": Scene.deployment("web", image: "example.com/web:missing"),
+                "d.yaml": Scene.deployment("web", image: "example.com/web:does-not-exist"),
                 "a.yaml": Scene.configMap("after", wave: 1)
             ])
             try await scene.world.run { (running) async throws -> Void in

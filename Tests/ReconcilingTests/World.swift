@@ -160,11 +160,11 @@ struct Running {
         try await controller.put(application, actor: World.person, ifChangedBy: nil, expectAbsent: false).0
     }
 
-    /// Waits until the condition holds; a test that waits longer than twenty seconds has failed.
+    /// Waits until the condition holds; a test that waits longer than a minute has failed.
     func wait(
         _ what: String, sourceLocation: SourceLocation = #_sourceLocation, until condition: () async throws -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(5))
@@ -209,7 +209,7 @@ struct Running {
     }
 
     func finish(_ operation: Reconciling.Operation) async throws -> Reconciling.Operation {
-        let ended = await controller.operation(operation.id, waitingMilliseconds: 20_000)
+        let ended = await controller.operation(operation.id, waitingMilliseconds: 60_000)
         return try #require(ended)
     }
 }

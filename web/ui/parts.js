@@ -106,7 +106,7 @@ const looks = {
     succeeded: ["check", "good"], failed: ["failed", "bad"], superseded: ["superseded", "dim"], refused: ["failed", "bad"],
     sync: ["sync", "plain"], rollback: ["rollback", "back"], reconcile: ["reconcile", "plain"],
     pinned: ["pin", "back"], running: ["progress", "busy"], queued: ["progress", "dim"],
-    created: ["check", "good"], updated: ["check", "busy"], pruned: ["cross", "warn"], unchanged: ["check", "dim"],
+    created: ["check", "good"], updated: ["check", "busy"], pruned: ["cross", "warn"], ran: ["check", "good"], unchanged: ["check", "dim"],
     leftover: ["missing", "warn"], skipped: ["superseded", "dim"], "out-of-sync": ["outofsync", "warn"], unknown: ["unknown", "dim"],
     create: ["check", "good"], update: ["check", "busy"], prune: ["cross", "warn"], keep: ["pause", "dim"], cannot: ["failed", "bad"],
 };
@@ -330,7 +330,7 @@ export function changesTable(caption, changes) {
         cell("", {class: "message"}, change.message ? h("bdi", change.message) : null,
             change.hint ? h("div.remedy", h("strong", "What to do: "), change.hint) : null,
             change.code ? h("div.muted.small", h("code", change.code)) : null),
-        cell("Wave", {class: "num"}, String(change.wave ?? 0))));
+        cell("Wave", {class: "num"}, (change.phase && change.phase !== "Sync" ? change.phase + " " : "") + (change.wave ?? 0))));
     return table(caption, ["Action", "Resource", "Message", {title: "Wave", class: "num"}], rows, "changes");
 }
 

@@ -69,7 +69,7 @@ function facts(revision) {
     const {source, actor, options = {}} = revision;
     const origin = source?.commit;
     const given = Object.entries({prune: options.prune, replace: options.replace, "confirm destructive": options.confirmDestructive,
-        "keep Secrets": options.keepSecrets, "dry run": options.dryRun}).filter(([, value]) => value).map(([word]) => word);
+        "keep Secrets": options.keepSecrets, hooks: options.hooks, "dry run": options.dryRun}).filter(([, value]) => value).map(([word]) => word);
     if (options.hold) given.push("hold " + options.hold);
     const digest = (value) => value ? h("code.digest", value) : null;
     const rows = (list) => list.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
