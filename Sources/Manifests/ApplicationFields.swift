@@ -73,7 +73,6 @@ enum ApplicationFields {
             "refresh": .warned("a retry applies the commit of its first attempt"),
             "backoff": .map(["duration": .duration, "factor": .integer, "maxDuration": .duration])
         ]),
-        "managedNamespaceMetadata": unsupported(
-            "put the Namespace with its labels among the manifests", unlessEmpty: true)
+        "managedNamespaceMetadata": .map(["labels": .stringMap, "annotations": .stringMap])
     ])
 }

@@ -17,29 +17,29 @@ struct SyncOptionReader {
         "CreateNamespace=false": .same,
         "CreateNamespace=true": .same,
         "Delete=confirm": .refused("deletion cannot wait for a confirmation"),
-        "Delete=false": .refused("deleting an application cannot leave its resources by this option"),
+        "Delete=false": .same,
         "Delete=true": .same,
-        "FailOnSharedResource=false": .same,
-        "FailOnSharedResource=true": .refused("a sync does not fail by this option"),
+        "FailOnSharedResource=false": .warned("an object of another application always fails the sync"),
+        "FailOnSharedResource=true": .same,
         "Force=false": .same,
-        "Force=true": .refused("objects are not deleted to be applied anew"),
+        "Force=true": .same,
         "Prune=confirm": .refused("pruning cannot wait for a confirmation"),
-        "Prune=false": .refused("set syncPolicy.automated.prune to false instead"),
+        "Prune=false": .same,
         "Prune=true": .same,
         "PruneLast=false": .same,
-        "PruneLast=true": .warned("the order of pruning is fixed"),
+        "PruneLast=true": .same,
         "PrunePropagationPolicy=background": .same,
         "PrunePropagationPolicy=foreground": .same,
         "PrunePropagationPolicy=orphan": .same,
         "Replace=false": .same,
-        "Replace=true": .refused("objects are applied server-side and not replaced"),
+        "Replace=true": .same,
         "RespectIgnoreDifferences=false": .same,
         "RespectIgnoreDifferences=true": .same,
         "ServerSideApply=false": .warned("Shiplog always applies server-side"),
         "ServerSideApply=true": .same,
         "SkipDryRunOnMissingResource=false": .same,
-        "SkipDryRunOnMissingResource=true": .warned("there is no dry run before a sync"),
-        "Validate=false": .warned("the API server always validates"),
+        "SkipDryRunOnMissingResource=true": .same,
+        "Validate=false": .same,
         "Validate=true": .same
     ]
 
@@ -74,6 +74,12 @@ struct SyncOptionReader {
             case "PrunePropagationPolicy=background": result.prunePropagation = .background
             case "PrunePropagationPolicy=foreground": result.prunePropagation = .foreground
             case "PrunePropagationPolicy=orphan": result.prunePropagation = .orphan
+            case "Prune=false": result.objects.prune = false
+            case "Delete=false": result.objects.delete = false
+            case "PruneLast=true": result.objects.pruneLast = true
+            case "Replace=true": result.objects.replace = true
+            case "Force=true": result.objects.force = true
+            case "SkipDryRunOnMissingResource=true": result.objects.skipDryRunOnMissingResource = true
             default: break
             }
         }

@@ -25,14 +25,18 @@ extension Applying {
                 case .isRunning: return pending(hook, there, kind, note: "found where an earlier start had begun it")
                 case .hasRun:
                     return Step(outcome: outcome(hook, .ran, message: "it had run before the attempt was recovered"))
-                case .makeWay: try await HookObjects(mirror: mirror, hold: hold).remove(there, kind)
+                case .makeWay:
+                    try await HookObjects(mirror: mirror, hold: hold, rules: settings.health).remove(there, kind)
                 case .applyOver: note = "there before; kept by its delete policy and applied over"
                 }
             }
-            try hold.check()
+            let cluster = mirror.cluster
             let made =
-                note == nil
-                ? try await create(object, kind) : try await mirror.cluster.apply(object, as: kind, WriteOptions())
+                if note == nil { try await create(object, kind) } else {
+                    try await hold.during { () async throws(Failure) in
+                        try await cluster.apply(object, as: kind, WriteOptions())
+                    }
+                }
             return pending(hook, made, kind, note: note)
         } catch {
             let failure = error.during("the \(hook.phase.word) hook \(object.key) could not be begun")
@@ -67,8 +71,11 @@ extension Applying {
 
     /// A create that failed may have been carried out all the same.
     private func create(_ object: Resource, _ kind: ServedKind) async throws(Failure) -> Resource {
+        let cluster = mirror.cluster
         do throws(Failure) {
-            return try await mirror.cluster.create(object, as: kind, WriteOptions())
+            return try await hold.during { () async throws(Failure) in
+                try await cluster.create(object, as: kind, WriteOptions())
+            }
         } catch {
             guard error.isTransient || error.code == .clusterAlreadyExists else { throw error }
             let there = try? await mirror.cluster.get(kind, namespace: object.namespace, name: object.name)
@@ -95,6 +102,7 @@ extension Applying {
 struct HookObjects: Sendable {
     let mirror: ClusterMirror
     let hold: LeaseHold
+    let rules: HealthRules
 
     /// Lets ended hooks go by their delete policies; one that was ended early is deleted.
     /// - Returns: why those that could not be let go could not; the next look tries again.
@@ -132,7 +140,7 @@ struct HookObjects: Sendable {
             leftovers.compactMap { live in
                 guard let hook = Hook(of: live), let kind = catalog.kinds[live.gvk] else { return nil }
                 let end: EndedHook.End =
-                    switch HookState(of: live) {
+                    switch HookState(of: live, rules: rules) {
                     case .running: .unfinished
                     case .succeeded: .succeeded
                     case .failed: .failed
@@ -144,10 +152,10 @@ struct HookObjects: Sendable {
     /// Takes the finalizer off; everybody else's stay.
     func release(_ live: Resource, _ kind: ServedKind) async throws(Failure) {
         var live = live
+        let cluster = mirror.cluster
         for round in 0..<5 {
             let finalizers = live.object.at("metadata", "finalizers")?.array ?? []
             guard finalizers.contains(.string(Hook.finalizer)) else { return }
-            try hold.check()
             let patch: JSON = [
                 "metadata": .members([
                     "finalizers": .array(finalizers.filter { $0 != .string(Hook.finalizer) }),
@@ -155,8 +163,10 @@ struct HookObjects: Sendable {
                 ])
             ]
             do throws(Failure) {
-                let answer = try await mirror.cluster.patch(
-                    kind, namespace: live.namespace, name: live.name, .merge(patch), WriteOptions())
+                let (namespace, name) = (live.namespace, live.name)
+                let answer = try await hold.during { () async throws(Failure) in
+                    try await cluster.patch(kind, namespace: namespace, name: name, .merge(patch), WriteOptions())
+                }
                 if !answer.isBeingDeleted { await mirror.observe(answer) }
                 return
             } catch {
@@ -171,23 +181,29 @@ struct HookObjects: Sendable {
 
     private func delete(_ live: Resource, _ kind: ServedKind) async throws(Failure) {
         try await release(live, kind)
-        try hold.check()
         do throws(Failure) {
-            _ = try await mirror.cluster.delete(
-                kind, namespace: live.namespace, name: live.name,
-                DeleteOptions(propagation: .background, uid: live.uid))
+            _ = try await deleted(live, kind, .background)
         } catch {
             // Another has its name by now.
             guard error.code == .clusterConflict else { throw error }
         }
     }
 
+    private func deleted(
+        _ live: Resource, _ kind: ServedKind, _ propagation: Propagation
+    ) async throws(Failure) -> Deletion {
+        let cluster = mirror.cluster
+        return try await hold.during { () async throws(Failure) in
+            try await cluster.delete(
+                kind, namespace: live.namespace, name: live.name, DeleteOptions(propagation: propagation, uid: live.uid)
+            )
+        }
+    }
+
     /// Deletes an object and waits until its name is free.
     func remove(_ live: Resource, _ kind: ServedKind) async throws(Failure) {
         try await release(live, kind)
-        try hold.check()
-        let deletion = try await mirror.cluster.delete(
-            kind, namespace: live.namespace, name: live.name, DeleteOptions(propagation: .foreground, uid: live.uid))
+        let deletion = try await deleted(live, kind, .foreground)
         guard deletion == .pending else { return }
         let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline, !Task.isCancelled {

@@ -130,7 +130,7 @@ extension Applying {
                     "sync.object-missing", "\(item.key) is missing: it may have been deleted",
                     next: .retry(afterMilliseconds: nil)))
         case (.health, .there(let live)):
-            guard let health = Health.assess(live) else { return .done }
+            guard let health = Health.assess(live, rules: settings.health) else { return .done }
             switch health.status {
             case .healthy: return .done
             case .degraded:
@@ -143,7 +143,7 @@ extension Applying {
                 return .waits(health.message ?? health.status.rawValue)
             }
         case (.hook(let hook, _), .there(let live)):
-            switch HookState(of: live) {
+            switch HookState(of: live, rules: settings.health) {
             case .succeeded: return .done
             case .running(let why): return .waits(why)
             case .failed(let why):
@@ -166,7 +166,7 @@ extension Applying {
             }
             return
         }
-        let message = failure?.message ?? note ?? HookState(of: item.live).message
+        let message = failure?.message ?? note ?? HookState(of: item.live, rules: settings.health).message
         let after = try? ledger.digest(of: Comparer.comparable(item.live))
         add(
             outcome(
@@ -198,7 +198,11 @@ extension Applying {
             else { continue }
             let deadline = ContinuousClock.now + .seconds(10)
             while ContinuousClock.now < deadline, !Task.isCancelled {
-                if case .there(let live) = await look(at: pending), Health.assess(live)?.status == .healthy { break }
+                if case .there(let live) = await look(at: pending),
+                    Health.assess(live, rules: settings.health)?.status == .healthy
+                {
+                    break
+                }
                 try? await Task.sleep(for: .milliseconds(100))
             }
         }

@@ -167,11 +167,8 @@ struct Applying: Sendable {
         _ resource: Resource, over live: Resource?, _ change: PlannedChange, was: Resource? = nil
     ) async throws(Failure) -> Step {
         let kind = try await served(resource.gvk)
-        if let live { try await handOver(live, kind: kind) }
-        let cluster = mirror.cluster
-        let answer = try await hold.during { () async throws(Failure) in
-            try await cluster.apply(resource, as: kind, WriteOptions())
-        }
+        if let live, !change.replacesWhole { try await handOver(live, kind: kind) }
+        let answer = try await written(resource, over: live, as: kind, whole: change.replacesWhole)
         await mirror.observe(answer)
         let before = live ?? was
         return Step(
@@ -180,6 +177,21 @@ struct Applying: Sendable {
                 before: try before.map { (live) throws(Failure) in try ledger.digest(of: Comparer.comparable(live)) },
                 after: try ledger.digest(of: Comparer.comparable(answer))), live: answer,
             pending: Pending(.health, change.key, kind: kind, live: answer))
+    }
+
+    /// `Replace=true`: the whole object as the manifest has it, fields of others included; guarded by the version that was
+    /// compared. Nothing else writes by anything but server-side apply.
+    private func written(
+        _ resource: Resource, over live: Resource?, as kind: ServedKind, whole: Bool
+    ) async throws(Failure) -> Resource {
+        let cluster = mirror.cluster
+        return try await hold.during { () async throws(Failure) in
+            guard whole else { return try await cluster.apply(resource, as: kind, WriteOptions()) }
+            guard let live else { return try await cluster.create(resource, as: kind, WriteOptions()) }
+            var guarded = resource
+            guarded.set(live.resourceVersion.map { .string($0) }, at: "metadata", "resourceVersion")
+            return try await cluster.replace(guarded, as: kind, WriteOptions())
+        }
     }
 
     /// A definition applied a moment ago may not be served yet: ask again for up to ten seconds.

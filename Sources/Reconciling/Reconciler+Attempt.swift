@@ -50,7 +50,7 @@ extension Reconciler {
             parallelWrites: settings.parallelWrites, attempt: attempt.sequence,
             commit: goal.desired.source?.commit.id, startedAt: attempt.intent.startedAt,
             waitsForHealth: goal.waitsForHealth, tell: { [state] in await state.setWaiting($0, of: application.uid) })
-        let objects = HookObjects(mirror: connection.mirror, hold: hold)
+        let objects = HookObjects(mirror: connection.mirror, hold: hold, rules: settings.health)
         var result = Applying.Result()
         do throws(Failure) {
             try hold.check()
@@ -155,24 +155,58 @@ extension Reconciler {
             !goal.desired.resources.contains(where: { $0.gvk.kind == "Namespace" && $0.name == name })
         else { return nil }
         let kind = try connection.catalog.served(GroupVersionKind(group: "", version: "v1", kind: "Namespace"))
+        let metadata = application.application.syncPolicy.namespaceMetadata
         if let existing = try await connection.cluster.get(kind, namespace: "", name: name) {
-            guard existing.isBeingDeleted else { return nil }
+            guard existing.isBeingDeleted else {
+                return try await manageNamespace(existing, metadata, as: kind, connection, hold)
+            }
             throw Failure(
                 "cluster.namespace-terminating", "the namespace \(name) is being deleted",
                 remedy: "wait until it is gone, or clear what its finalizers wait for",
                 next: .retry(afterMilliseconds: nil))
         }
-        let namespace = try Resource(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
+        let namespace = try Self.namespace(name, metadata)
         do throws(Failure) {
+            let cluster = connection.cluster
             _ = try await hold.during { () async throws(Failure) in
-                try await connection.cluster.create(namespace, as: kind, WriteOptions())
+                metadata == Application.NamespaceMetadata()
+                    ? try await cluster.create(namespace, as: kind, WriteOptions())
+                    : try await cluster.apply(namespace, as: kind, WriteOptions())
             }
         } catch {
             guard error.code == .clusterAlreadyExists else { throw error }
             return nil
         }
         return ResourceOutcome(
-            key: namespace.key, apiVersion: "v1", action: .created, message: "CreateNamespace=true; never pruned")
+            key: namespace.key, apiVersion: "v1", action: .created, phase: .preSync,
+            message: "CreateNamespace=true; never pruned")
+    }
+
+    private static func namespace(
+        _ name: String, _ metadata: Application.NamespaceMetadata
+    ) throws(Failure) -> Resource {
+        var namespace = try Resource(["apiVersion": "v1", "kind": "Namespace", "metadata": ["name": .string(name)]])
+        for (key, value) in metadata.labels { namespace.set(.string(value), at: "metadata", "labels", key) }
+        for (key, value) in metadata.annotations { namespace.set(.string(value), at: "metadata", "annotations", key) }
+        return namespace
+    }
+
+    /// `managedNamespaceMetadata` of a namespace that is there. Labels and annotations of others stay; what was managed
+    /// and is not any more goes, as the apply leaves it out.
+    private func manageNamespace(
+        _ existing: Resource, _ metadata: Application.NamespaceMetadata, as kind: ServedKind, _ connection: Connection,
+        _ hold: LeaseHold
+    ) async throws(Failure) -> ResourceOutcome? {
+        guard metadata != Application.NamespaceMetadata() else { return nil }
+        let namespace = try Self.namespace(existing.name, metadata)
+        guard Difference.compare(desired: namespace, live: existing) != .same else { return nil }
+        let cluster = connection.cluster
+        _ = try await hold.during { () async throws(Failure) in
+            try await cluster.apply(namespace, as: kind, WriteOptions())
+        }
+        return ResourceOutcome(
+            key: namespace.key, apiVersion: "v1", action: .updated, phase: .preSync, message: "managedNamespaceMetadata"
+        )
     }
 }
 

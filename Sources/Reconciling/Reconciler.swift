@@ -98,7 +98,9 @@ struct Reconciler: Sendable {
             }
             note(decision, comparison, memory, in: &outcome.status)
             if let hold = try? await leases.ensure(connection.cluster) {
-                await tidyHooks(of: application, connection, HookObjects(mirror: connection.mirror, hold: hold))
+                await tidyHooks(
+                    of: application, connection,
+                    HookObjects(mirror: connection.mirror, hold: hold, rules: settings.health))
             }
             await noteUnseen(application, in: &outcome.status)
             await noteWaiver(connection, in: &outcome.status)
@@ -259,6 +261,7 @@ struct Reconciler: Sendable {
         policy.replace = options?.replace ?? false
         policy.confirmDestructive = options?.confirmDestructive ?? true
         policy.runsHooks = application.pin == nil
+        policy.objects = application.application.syncPolicy.options.objects
         // Going back must not scale a workload to the number of then, neither at once nor while the pin is enforced.
         policy.leaveReplicasToAutoscaler = application.pin != nil
         return policy

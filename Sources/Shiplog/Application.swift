@@ -96,11 +96,16 @@ public struct Application: Sendable, Hashable {
         public var options: SyncOptions
         /// nil: Argo CD's default for the kind of sync (five for automated, none by hand).
         public var retry: Retry?
+        public var namespaceMetadata: NamespaceMetadata
 
-        public init(automated: Automated? = nil, options: SyncOptions = SyncOptions(), retry: Retry? = nil) {
+        public init(
+            automated: Automated? = nil, options: SyncOptions = SyncOptions(), retry: Retry? = nil,
+            namespaceMetadata: NamespaceMetadata = NamespaceMetadata()
+        ) {
             self.automated = automated
             self.options = options
             self.retry = retry
+            self.namespaceMetadata = namespaceMetadata
         }
     }
 
@@ -122,6 +127,8 @@ public struct Application: Sendable, Hashable {
         public var createNamespace: Bool
         /// How prunes treat dependents.
         public var prunePropagation: Propagation
+        /// What the objects' own options may overrule.
+        public var objects = ObjectOptions()
         /// The options as written, for the record.
         public var written: [String]
 
@@ -130,6 +137,34 @@ public struct Application: Sendable, Hashable {
             self.createNamespace = createNamespace
             self.prunePropagation = prunePropagation
             self.written = written
+        }
+    }
+
+    /// Sync options that an object may say for itself, as the application says them for all.
+    public struct ObjectOptions: Sendable, Hashable {
+        /// `Prune=false`: what is no longer desired stays.
+        public var prune = true
+        /// `Delete=false`: everything stays when the application is deleted with its resources.
+        public var delete = true
+        public var pruneLast = false
+        /// Replace whole objects instead of applying them.
+        public var replace = false
+        /// Delete and create again where nothing else does it.
+        public var force = false
+        /// Go on although a kind is not served yet.
+        public var skipDryRunOnMissingResource = false
+
+        public init() {}
+    }
+
+    /// `syncPolicy.managedNamespaceMetadata`: what the namespace that `CreateNamespace` makes carries.
+    public struct NamespaceMetadata: Sendable, Hashable {
+        public var labels: [String: String]
+        public var annotations: [String: String]
+
+        public init(labels: [String: String] = [:], annotations: [String: String] = [:]) {
+            self.labels = labels
+            self.annotations = annotations
         }
     }
 

@@ -39,10 +39,10 @@ public enum HookState: Sendable, Hashable {
 
     /// A Job by its completion, a Pod by its phase, anything else by its health; a kind without health has done what it
     /// is for once it is there. As in Argo CD, Degraded and Unknown are failures, Progressing and Suspended go on.
-    public init(of live: Resource) {
+    public init(of live: Resource, rules: HealthRules = .none) {
         let isGoing = live.isBeingDeleted
         // Held by the finalizer it is judged by its own state, as if nobody had deleted it.
-        guard let health = Health.assess(live.withoutDeletion) else {
+        guard let health = Health.assess(live.withoutDeletion, rules: rules) else {
             self = .succeeded(nil)
             return
         }

@@ -21,8 +21,8 @@ public struct PlanPolicy: Sendable, Hashable {
     public var replace = false
     /// Keep the number of replicas of a workload that a HorizontalPodAutoscaler scales.
     public var leaveReplicasToAutoscaler = false
-    /// Argo CD's application-level sync option: everything that is pruned goes last.
-    public var pruneLast = false
+    /// The application's sync options for its objects, which may say otherwise themselves.
+    public var objects = Application.ObjectOptions()
     /// Run hooks; where they do not run they are left out, and that is said.
     public var runsHooks = false
     /// Everything goes because the application is deleted with its resources: Argo CD's `Delete` options count then, its
@@ -61,10 +61,12 @@ public struct PlannedChange: Sendable, Hashable {
     public let live: Resource?
     /// The desired object; nil for one that is no longer desired.
     public let desired: Resource?
+    /// Whether its sync option `Replace=true` wants it replaced as a whole instead of applied.
+    public let replacesWhole: Bool
 
     init(
         _ action: PlannedAction, key: ResourceKey, gvk: GroupVersionKind, order: ApplyOrder, desired: Resource?,
-        live: Resource?
+        live: Resource?, replacesWhole: Bool = false
     ) {
         self.action = action
         self.key = key
@@ -72,6 +74,7 @@ public struct PlannedChange: Sendable, Hashable {
         self.order = order
         self.desired = desired
         self.live = live
+        self.replacesWhole = replacesWhole
     }
 }
 
@@ -149,7 +152,8 @@ extension PlannedChange {
 
     /// The same object in the same place with another action: what a rehearsal against the server found out.
     public func with(_ action: PlannedAction) -> PlannedChange {
-        PlannedChange(action, key: key, gvk: gvk, order: order, desired: desired, live: live)
+        PlannedChange(
+            action, key: key, gvk: gvk, order: order, desired: desired, live: live, replacesWhole: replacesWhole)
     }
 
     /// By Argo CD's rules: modified, missing and surplus objects are out of sync, unless a surplus one carries the
@@ -170,7 +174,10 @@ extension PlannedChange {
         switch action {
         case .create, .unchanged, .prune: nil
         case .update(_, _, let difference): Self.summary(of: difference.changes)
-        case .replace: "a field that cannot be changed differs: it is deleted and created again"
+        case .replace:
+            replacesWhole
+                ? "it is deleted and created again"
+                : "a field that cannot be changed differs: it is deleted and created again"
         case .leftover(_, let why), .keep(_, let why): why
         case .cannot(let failure), .unknown(let failure): failure.message
         }

@@ -2,9 +2,7 @@
 struct Planner {
     static let syncOptions = "argocd.argoproj.io/sync-options"
     /// Options that an object may carry for Argo CD and that would change how it is applied there.
-    static let withoutEffect = [
-        "Replace=true", "Force=true", "ServerSideApply=false", "SkipDryRunOnMissingResource=true", "Validate=false"
-    ]
+    static let withoutEffect = ["ServerSideApply=false"]
     static let compareOptions = "argocd.argoproj.io/compare-options"
 
     private let live: [ResourceKey: LiveState]
@@ -47,7 +45,7 @@ struct Planner {
             changes.append(
                 PlannedChange(
                     action(for: resource, state), key: key, gvk: resource.gvk, order: order, desired: resource,
-                    live: there))
+                    live: there, replacesWhole: says("Replace", of: resource, otherwise: policy.objects.replace)))
         }
         changes += removals(sorting)
         changes.sort { $0.order < $1.order }
@@ -87,6 +85,13 @@ struct Planner {
     private func unreadable(_ resource: Resource, _ failure: Failure) -> PlannedAction {
         let isServed = failure.code != "cluster.kind-unknown" && failure.code != "cluster.version-not-served"
         if isServed || failure.isTransient { return .unknown(failure) }
+        // Whatever serves the kind is brought by something else, or by an earlier wave.
+        if failure.code == "cluster.kind-unknown",
+            says(
+                "SkipDryRunOnMissingResource", of: resource, otherwise: policy.objects.skipDryRunOnMissingResource)
+        {
+            return creation(of: resource)
+        }
         if failure.code == "cluster.kind-unknown",
             desired.values.contains(where: { $0.definedKind == resource.gvk.groupKind })
         {
@@ -125,10 +130,15 @@ struct Planner {
         let known = adjusted.contains(key) ? nil : comparisons[key]
         let difference = known ?? Difference.compare(desired: resource, live: object, ignoring: policy.ignored)
         if difference == .same { return .unchanged(resource, live: object) }
+        // What holds data or other objects goes by a person's word alone, never by an option in a file.
+        let isForced = says("Force", of: resource, otherwise: policy.objects.force) && !Self.isDestructive(key)
+        if isForced, says("Replace", of: resource, otherwise: policy.objects.replace) {
+            return .replace(resource, live: object)
+        }
         guard let field = Immutable.firstChange(in: difference.changes, of: resource, live: object) else {
             return .update(resource, live: object, difference)
         }
-        if policy.replace { return replacement(of: resource, object, field) }
+        if policy.replace || isForced { return replacement(of: resource, object, field) }
         return .cannot(
             Failure(
                 .clusterImmutable, "\(field.path) of \(key) cannot be changed once it is set",
@@ -172,7 +182,7 @@ struct Planner {
                 }
             }
         }
-        let orders = sorting.prunes(ours, last: policy.pruneLast)
+        let orders = sorting.prunes(ours, last: policy.objects.pruneLast)
         let wipesAll = desired.isEmpty && !ours.isEmpty
         for object in ours {
             guard let order = orders[object.key] else { continue }
@@ -187,7 +197,7 @@ struct Planner {
 
     private func removal(of object: Resource, wipesAll: Bool) -> PlannedAction {
         if let option = keeping(object) {
-            return .keep(object, why: "no longer desired; its sync option \(option) keeps it")
+            return .keep(object, why: "no longer desired; \(option) keeps it")
         }
         if object.isBeingDeleted { return .keep(object, why: "no longer desired; it is being deleted already") }
         guard policy.prune else { return .leftover(object, why: "no longer desired; it stays because pruning is off") }
@@ -216,9 +226,19 @@ struct Planner {
     /// The object's own option that keeps it. A `confirm` keeps it too: nobody can be asked yet, and deleting what wanted
     /// a word would be the worse mistake.
     private func keeping(_ object: Resource) -> String? {
-        (policy.isDeletion ? ["Delete=false", "Delete=confirm"] : ["Prune=false", "Prune=confirm"]).first {
-            object.hasOption($0, in: Self.syncOptions)
+        let word = policy.isDeletion ? "Delete" : "Prune"
+        if let own = ["\(word)=false", "\(word)=confirm"].first(where: { object.hasOption($0, in: Self.syncOptions) }) {
+            return "its sync option \(own)"
         }
+        let goes = policy.isDeletion ? policy.objects.delete : policy.objects.prune
+        if goes || object.hasOption("\(word)=true", in: Self.syncOptions) { return nil }
+        return "the application's sync option \(word)=false"
+    }
+
+    /// What an object says for itself counts, else what the application says for all.
+    private func says(_ option: String, of resource: Resource, otherwise: Bool) -> Bool {
+        if resource.hasOption("\(option)=true", in: Self.syncOptions) { return true }
+        return otherwise && !resource.hasOption("\(option)=false", in: Self.syncOptions)
     }
 
     /// Something desired that would go together with the object.

@@ -193,12 +193,12 @@ struct ApplicationReaderTests {
         ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a[']}]\n", "application.unsupported", "[0] (\".a[\")"),
         ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a |']}]\n", "application.invalid", "[0] (\".a |\")"),
         (
-            "  syncPolicy: {managedNamespaceMetadata: {labels: {a: b}}}\n", "application.unsupported",
-            "managedNamespaceMetadata"
+            "  syncPolicy: {syncOptions: [Delete=confirm]}\n", "application.unsupported",
+            "is \"Delete=confirm\""
         ),
         (
-            "  syncPolicy: {syncOptions: [Replace=true]}\n", "application.unsupported",
-            "spec.syncPolicy.syncOptions[0] is \"Replace=true\""
+            "  syncPolicy: {syncOptions: [Prune=confirm]}\n", "application.unsupported",
+            "spec.syncPolicy.syncOptions[0] is \"Prune=confirm\""
         ),
         ("  syncPolicy: {syncOptions: [A=b]}\n", "application.unknown-field", "spec.syncPolicy.syncOptions[0]"),
         ("  syncPolicy: {automatd: {}}\n", "application.unknown-field", "spec.syncPolicy.automatd"),
@@ -249,12 +249,14 @@ struct ApplicationReaderTests {
                 Self.base + """
                       info: [{name: url, value: x}]
                       revisionHistoryLimit: 3
-                      syncPolicy: {syncOptions: [Validate=false], retry: {refresh: true}}
+                      syncPolicy: {syncOptions: [ServerSideApply=false], retry: {refresh: true}}
 
                     """,
                 metadata: "{name: web, annotations: {notifications.argoproj.io/subscribe.x.y: z}}"))
         #expect(warnings.count == 5)
-        for name in ["spec.info", "spec.revisionHistoryLimit", "Validate=false", "retry.refresh", "notifications"] {
+        for name in [
+            "spec.info", "spec.revisionHistoryLimit", "ServerSideApply=false", "retry.refresh", "notifications"
+        ] {
             #expect(warnings.contains { $0.contains(name) }, "\(warnings)")
         }
         #expect(application.document.at("spec", "revisionHistoryLimit") == 3)

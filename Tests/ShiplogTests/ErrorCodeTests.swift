@@ -16,7 +16,8 @@ struct ErrorCodeTests {
     private static let areas: Set<Substring> = [
         "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
         "entry",
-        "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log", "manifest",
+        "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
+        "manifest",
         "operation", "pin", "plan", "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream",
         "sync", "token", "webhook"
     ]

@@ -47,6 +47,13 @@ import Testing
         policy.confirmDestructive = words["confirmDestructive"] == true
         policy.replace = words["replace"] == true
         policy.isDeletion = words["isDeletion"] == true
+        let options = json["policy"]?["objects"]?.array?.compactMap(\.string) ?? []
+        policy.objects.prune = !options.contains("Prune=false")
+        policy.objects.delete = !options.contains("Delete=false")
+        policy.objects.replace = options.contains("Replace=true")
+        policy.objects.force = options.contains("Force=true")
+        policy.objects.pruneLast = options.contains("PruneLast=true")
+        policy.objects.skipDryRunOnMissingResource = options.contains("SkipDryRunOnMissingResource=true")
         policy.leaveReplicasToAutoscaler = words["leaveReplicasToAutoscaler"] == true
         let desired = try json.resources("desired").map { Ownership.mark($0, as: owner) }
         var live: [ResourceKey: LiveState] = [:]

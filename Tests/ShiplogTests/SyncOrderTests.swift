@@ -30,7 +30,7 @@ struct SyncOrderTests {
         var policy = PlanPolicy(owner: owner)
         (policy.prune, policy.allowEmpty, policy.confirmDestructive) = (true, true, true)
         policy.runsHooks = parts.runsHooks
-        policy.pruneLast = parts.prunesLast
+        policy.objects.pruneLast = parts.prunesLast
         var live: [ResourceKey: LiveState] = [:]
         for resource in parts.desired { live[resource.key] = .absent }
         for object in parts.pruned where live[object.key] == nil {
