@@ -40,8 +40,8 @@ struct ExplainOrderCommand: ClientCommand {
     }
 
     func run() async throws {
-        let desired = try ManifestFiles.read(file, namespace: namespace)
-        let pruned = try ManifestFiles.read(prune, namespace: namespace)
+        let desired = try ManifestPaths.read(file, namespace: namespace)
+        let pruned = try ManifestPaths.read(prune, namespace: namespace)
         let order = SyncOrder(
             desired: desired.resources, pruned: pruned.resources, hooks: !noHooks, prunesLast: pruneLast)
         for warning in desired.warnings + pruned.warnings + order.warnings { Talk.warn(warning) }
@@ -90,7 +90,7 @@ struct ExplainOrderCommand: ClientCommand {
 }
 
 /// Manifests out of files and folders, as an application would read them.
-enum ManifestFiles {
+enum ManifestPaths {
     /// - Parameters:
     ///   - paths: files, folders with all that is below them, or `-` for standard input.
     ///   - namespace: of manifests that name none and are not known to be of the whole cluster; empty to leave them.

@@ -50,7 +50,7 @@ struct OptionScenarios {
         }
     }
 
-    @Test("given CreateNamespace and managedNamespaceMetadata, when it is synced, then the namespace carries it, and later changes")
+    @Test("given managedNamespaceMetadata, when it is synced, then the namespace carries it, and later changes")
     func namespaceMetadata() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])
