@@ -216,11 +216,7 @@ private struct Reading {
                 ? .init(
                     prune: automated?["prune"]?.bool ?? false, selfHeal: automated?["selfHeal"]?.bool ?? false,
                     allowEmpty: automated?["allowEmpty"]?.bool ?? false) : nil,
-            options: options, retry: try retry(),
-            namespaceMetadata: .init(
-                labels: json.at("spec", "syncPolicy", "managedNamespaceMetadata", "labels")?.stringMap ?? [:],
-                annotations: json.at("spec", "syncPolicy", "managedNamespaceMetadata", "annotations")?.stringMap ?? [:])
-        )
+            options: options, retry: try retry())
     }
 
     private func retry() throws(Failure) -> Application.Retry? {

@@ -74,12 +74,6 @@ struct SyncOptionReader {
             case "PrunePropagationPolicy=background": result.prunePropagation = .background
             case "PrunePropagationPolicy=foreground": result.prunePropagation = .foreground
             case "PrunePropagationPolicy=orphan": result.prunePropagation = .orphan
-            case "Prune=false": result.objects.prune = false
-            case "Delete=false": result.objects.delete = false
-            case "PruneLast=true": result.objects.pruneLast = true
-            case "Replace=true": result.objects.replace = true
-            case "Force=true": result.objects.force = true
-            case "SkipDryRunOnMissingResource=true": result.objects.skipDryRunOnMissingResource = true
             default: break
             }
         }

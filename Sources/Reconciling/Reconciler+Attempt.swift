@@ -155,7 +155,7 @@ extension Reconciler {
             !goal.desired.resources.contains(where: { $0.gvk.kind == "Namespace" && $0.name == name })
         else { return nil }
         let kind = try connection.catalog.served(GroupVersionKind(group: "", version: "v1", kind: "Namespace"))
-        let metadata = application.application.syncPolicy.namespaceMetadata
+        let metadata = application.application.namespaceMetadata
         if let existing = try await connection.cluster.get(kind, namespace: "", name: name) {
             guard existing.isBeingDeleted else {
                 return try await manageNamespace(existing, metadata, as: kind, connection, hold)

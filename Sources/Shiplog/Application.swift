@@ -39,6 +39,13 @@ public struct Application: Sendable, Hashable {
     public static let rollbackHooksAnnotation = "shiplog.dev/rollback-hooks"
     public var rollsBackWithHooks: Bool { annotations[Self.rollbackHooksAnnotation] == "true" }
 
+    /// What the namespace that `CreateNamespace` makes carries, as the document says it.
+    public var namespaceMetadata: NamespaceMetadata {
+        let metadata = document.at("spec", "syncPolicy", "managedNamespaceMetadata")
+        return NamespaceMetadata(
+            labels: metadata?["labels"]?.stringMap ?? [:], annotations: metadata?["annotations"]?.stringMap ?? [:])
+    }
+
     /// Where the manifests come from.
     public struct Source: Sendable, Hashable {
         /// As declared; userinfo in it is refused when the document is read.
@@ -96,16 +103,11 @@ public struct Application: Sendable, Hashable {
         public var options: SyncOptions
         /// nil: Argo CD's default for the kind of sync (five for automated, none by hand).
         public var retry: Retry?
-        public var namespaceMetadata: NamespaceMetadata
 
-        public init(
-            automated: Automated? = nil, options: SyncOptions = SyncOptions(), retry: Retry? = nil,
-            namespaceMetadata: NamespaceMetadata = NamespaceMetadata()
-        ) {
+        public init(automated: Automated? = nil, options: SyncOptions = SyncOptions(), retry: Retry? = nil) {
             self.automated = automated
             self.options = options
             self.retry = retry
-            self.namespaceMetadata = namespaceMetadata
         }
     }
 
@@ -127,10 +129,9 @@ public struct Application: Sendable, Hashable {
         public var createNamespace: Bool
         /// How prunes treat dependents.
         public var prunePropagation: Propagation
-        /// What the objects' own options may overrule.
-        public var objects = ObjectOptions()
-        /// The options as written, for the record.
+        /// The options as written; those that objects may overrule are read from here.
         public var written: [String]
+        public var objects: ObjectOptions { ObjectOptions(written) }
 
         public init(createNamespace: Bool = false, prunePropagation: Propagation = .foreground, written: [String] = [])
         {
@@ -155,6 +156,15 @@ public struct Application: Sendable, Hashable {
         public var skipDryRunOnMissingResource = false
 
         public init() {}
+
+        init(_ written: [String]) {
+            prune = !written.contains("Prune=false")
+            delete = !written.contains("Delete=false")
+            pruneLast = written.contains("PruneLast=true")
+            replace = written.contains("Replace=true")
+            force = written.contains("Force=true")
+            skipDryRunOnMissingResource = written.contains("SkipDryRunOnMissingResource=true")
+        }
     }
 
     /// `syncPolicy.managedNamespaceMetadata`: what the namespace that `CreateNamespace` makes carries.

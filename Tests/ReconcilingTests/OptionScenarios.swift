@@ -50,7 +50,9 @@ struct OptionScenarios {
         }
     }
 
-    @Test("given managedNamespaceMetadata, when it is synced, then the namespace carries it, and later changes")
+    @Test(
+        "given CreateNamespace and managedNamespaceMetadata, when it is synced, then the namespace carries it, and later changes"
+    )
     func namespaceMetadata() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])
@@ -58,8 +60,9 @@ struct OptionScenarios {
                 var application = scene.world.application(automated: nil)
                 application.destination.namespace = "fresh"
                 application.syncPolicy.options.createNamespace = true
-                application.syncPolicy.namespaceMetadata.labels = ["team": "shop", "old": "yes"]
-                application.syncPolicy.namespaceMetadata.annotations = ["note": "made"]
+                let path = ["spec", "syncPolicy", "managedNamespaceMetadata"]
+                application.document.set(
+                    ["labels": ["team": "shop", "old": "yes"], "annotations": ["note": "made"]], at: path)
                 try await running.put(application)
                 #expect(try await running.sync().outcome == "succeeded")
                 #expect(
@@ -69,8 +72,7 @@ struct OptionScenarios {
                 let made = await scene.object("Namespace", "fresh", namespace: "")
                 #expect(made?.at("metadata", "labels", "team") == "shop")
                 #expect(made?.at("metadata", "annotations", "note") == "made")
-                application.syncPolicy.namespaceMetadata.labels = ["team": "web"]
-                application.document.set("changed", at: ["metadata", "note"])
+                application.document.set(["labels": ["team": "web"]], at: path)
                 try await running.put(application)
                 #expect(try await running.sync().outcome == "succeeded")
                 let changed = await scene.object("Namespace", "fresh", namespace: "")
@@ -90,7 +92,7 @@ struct OptionScenarios {
             try scene.world.commit(["a.yaml": World.configMap("a", "1"), "b.yaml": Scene.configMap("b", wave: 3)])
             try await scene.world.run { (running) async throws -> Void in
                 var application = scene.world.application(automated: nil)
-                application.syncPolicy.options.objects.pruneLast = true
+                application.syncPolicy.options.written = ["PruneLast=true"]
                 try await running.put(application)
                 #expect(try await running.sync().outcome == "succeeded")
                 try scene.world.commit(["a.yaml": nil, "b.yaml": Scene.configMap("b", "2", wave: 3)])
@@ -109,7 +111,7 @@ struct OptionScenarios {
             try scene.world.commit(["a.yaml": World.configMap("a", "1"), "b.yaml": World.configMap("b", "1")])
             try await scene.world.run { (running) async throws -> Void in
                 var application = scene.world.application(automated: nil)
-                application.syncPolicy.options.objects.prune = false
+                application.syncPolicy.options.written = ["Prune=false"]
                 try await running.put(application)
                 #expect(try await running.sync().outcome == "succeeded")
                 try scene.world.commit(["b.yaml": nil])
