@@ -332,18 +332,28 @@ extension Controller {
                 "pin.none", "\(name) is not pinned",
                 remedy: "nothing holds it: the next new commit is synced as its policy says")
         }
+        // What was fetched last may be what the rollback turned away from, and the repair pushed since. The pin holds until
+        // that is known, so that no look in between follows the old commit; a silent server keeps nobody pinned.
+        let (isFetched, isLate) = (Flag(), Flag())
+        let reasons = WorkQueue.Reasons(causes: [.specChange])
+        if let url = try? RepositoryURL(application.application.source.repository) {
+            await tasks.run {
+                await self.fetch(url, for: [], reasons)
+                isFetched.set()
+                if isLate.isSet { await self.queue.put(application.uid, reasons) }
+            }
+            let deadline = ContinuousClock.now + .seconds(10)
+            while !isFetched.isSet, ContinuousClock.now < deadline, !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(20))
+            }
+            if !isFetched.isSet { isLate.set() }
+        }
         let sequence = try await ledger.setPin(
             .release, of: application.uid,
             event: Event(
                 .unpinned, application: application.reference, actor: actor, revision: pin.target,
                 facts: ["why": "asked for"], detail: reason.map { ["reason": .string($0)] }))
-        // What was fetched last may be what the rollback turned away from, and the repair pushed since.
-        let reasons = WorkQueue.Reasons(causes: [.specChange])
-        if let url = try? RepositoryURL(application.application.source.repository) {
-            await tasks.run { await self.fetch(url, for: [application.uid], reasons) }
-        } else {
-            await queue.put(application.uid, reasons)
-        }
+        await queue.put(application.uid, reasons)
         return sequence
     }
 
