@@ -94,6 +94,7 @@ private struct Reading {
             json.at("spec", "ignoreDifferences"), ["spec", "ignoreDifferences"], check,
             unsupported: check.codes.unsupported
         ).warnings
+        try checkInformation()
         let finalizers = strings("metadata", "finalizers")
         for name in finalizers where name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
             warnings.append(
@@ -249,9 +250,23 @@ private struct Reading {
             guard let secret = entry["secret"]?.string, !secret.isEmpty else {
                 throw check.invalid(path + [String(index), "secret"], "is missing")
             }
-            result.append(.init(url: entry["url"]?.string ?? "", secret: SecretText(secret)))
+            let url = entry["url"]?.string ?? ""
+            if let part = ShownAddress.secretPart(ofWebhook: url) {
+                throw check.invalid(
+                    path + [String(index), "url"], "holds \(part)",
+                    remedy: "remove it: the address is kept and shown as it stands, and secret says whom to believe")
+            }
+            result.append(.init(url: url, secret: SecretText(secret)))
         }
         return result
+    }
+
+    /// `spec.info` is kept for whoever looks at it.
+    private func checkInformation() throws(Failure) {
+        guard let found = ShownAddress.login(in: json.at("spec", "info") ?? .null, ["spec", "info"]) else { return }
+        throw check.invalid(
+            found, "holds an address with a user name or a password",
+            remedy: "remove it: what stands there is kept and shown as it stands")
     }
 
     /// kubectl keeps the whole document in it, the webhook's secret included.

@@ -377,9 +377,14 @@ def deploy(day):
         application("five", url, webhook={"github": [{"url": "x", "secret": day.secret("webhook secret of another kind")}]}),
         application("five", url, webhook={"gitlab": [
             {"url": f"https://ann:{quote(day.secret('password of a webhook address'), safe='')}@x/", "secret": day.secret("its webhook secret")}]}),
+        application("five", url, webhook={"gitlab": [
+            {"url": f"https://x/?token={quote(day.secret('query of a webhook address'), safe='')}", "secret": "x"}]}),
+        application("five", url, info=[
+            {"name": "url", "value": f"see https://ann:{quote(day.secret('password of an address in info'), safe='')}@x/"}]),
     ]
     for document in refused:
-        day.put("five", document)
+        # The answer is kept, and searched with all others for what it must not quote.
+        assert 400 <= day.put("five", document)[0] < 500, document["spec"].keys()
         day.client("app", "apply", "-f", day.file("five.yaml", yaml.safe_dump(document)))
     for name in ("one", "two", "three", "four"):
         look(day, name)

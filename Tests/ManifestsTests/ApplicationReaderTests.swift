@@ -1,6 +1,7 @@
-import Manifests
 import Shiplog
 import Testing
+
+@testable import Manifests
 
 @Suite("Reading Argo CD's Applications")
 struct ApplicationReaderTests {
@@ -212,6 +213,26 @@ struct ApplicationReaderTests {
         ("  destination: {namespace: ns}\n", "application.invalid", "spec.destination names no cluster"),
         ("  destination: {server: a, name: b}\n", "application.invalid", "spec.destination has both"),
         ("  webhook: {gitlab: [{url: u}]}\n", "application.invalid", "spec.webhook.gitlab[0].secret is missing"),
+        (
+            "  webhook: {gitlab: [{url: 'https://u:hunter2@h/api/webhook', secret: s}]}\n", "application.invalid",
+            "spec.webhook.gitlab[0].url holds a user name or a password"
+        ),
+        (
+            "  webhook: {gitlab: [{url: u, secret: s}, {url: 'hunter2@h/', secret: s}]}\n", "application.invalid",
+            "spec.webhook.gitlab[1].url holds a user name or a password"
+        ),
+        (
+            "  webhook: {gitlab: [{url: 'https://h/api/webhook?token=hunter2', secret: s}]}\n", "application.invalid",
+            "spec.webhook.gitlab[0].url holds a query or a fragment"
+        ),
+        (
+            "  info: [{name: a, value: b}, {name: url, value: 'see https://u:hunter2@h/'}]\n", "application.invalid",
+            "spec.info[1].value holds an address with a user name or a password"
+        ),
+        (
+            "  info: [{'https://hunter2@h/': b}]\n", "application.invalid",
+            "spec.info[0] holds an address with a user name or a password"
+        ),
         ("  webhook: {github: []}\n", "application.unknown-field", "spec.webhook.github"),
         ("  surprise: 1\n", "application.unknown-field", "spec.surprise")
     ]
@@ -227,6 +248,25 @@ struct ApplicationReaderTests {
         #expect(failure.message.hasPrefix("app.yaml:5: ") || words.contains("directory.include"), "\(failure)")
         #expect(!"\(failure)".contains("hunter2"))
     }
+
+    @Test(
+        "an address that lets nobody in may stand in spec.info",
+        arguments: [
+            "https://wiki.example.org/@team/web?page=1#top", "ann@example.org", "mailto:ann@example.org", "a: b@c",
+            "ssh://git@git.example.org/a.git", "https://one.example.org/ and ann@example.org", "://", "https://"
+        ])
+    func information(value: String) throws {
+        let (application, _) = try read(Self.document(Self.base + "  info: [{name: url, value: '\(value)'}]\n"))
+        #expect(application.document.at("spec", "info")?.array?.first?["value"] == JSON.string(value))
+    }
+
+    @Test(
+        "an address with a login is found wherever it stands",
+        arguments: [
+            "https://u:p@h/", "HTTPS://u@h", "x ssh://u:p@h", "https://a/ https://u:p@h", "https:http://u:p@h/",
+            "(postgres://u:p@h/db)", "//u:p@h/", "a:///b c://u@h"
+        ])
+    func logins(text: String) { #expect(ShownAddress.holdsLogin(text)) }
 
     @Test("empty forms of unsupported fields are harmless")
     func empties() throws {
