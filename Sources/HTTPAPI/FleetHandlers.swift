@@ -52,6 +52,12 @@ enum FleetHandlers {
         guard plan.value("kind") == "rollback", let sequence = try at.sequence("sequence") else {
             throw plan.wrong("at", "must be that of a plan of a rollback")
         }
+        if let asOf = plan.value("asOf") {
+            let head = try await call.ledger.head()?.value ?? 0
+            guard let number = asOf.integer, number >= 0, number <= head else {
+                throw plan.wrong("asOf", "must be a row of the log, or 0")
+            }
+        }
         var orders: [FleetOrder] = []
         var names: Set<String> = []
         for (index, item) in (plan.value("items")?.array ?? []).enumerated() {

@@ -104,7 +104,8 @@ struct Problem: Error {
     private static let exactStatuses: [String: HTTPResponse.Status] = [
         "application.unknown": .notFound, "application.changed-meanwhile": .preconditionFailed,
         "application.exists": .preconditionFailed,
-        "plan.moved": .preconditionFailed, "plan.before-the-log": .conflict, "fleet.busy": .conflict,
+        "plan.moved": .preconditionFailed, "plan.invalid": .badRequest, "plan.before-the-log": .conflict,
+        "fleet.busy": .conflict,
         "state.sequence-unknown": .notFound, "blame.resource-unknown": .notFound, "blame.field-unknown": .notFound,
         "blame.resource-ambiguous": .conflict,
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,

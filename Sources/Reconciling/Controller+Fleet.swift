@@ -12,7 +12,7 @@ extension Controller {
 
     /// Begins what a plan says, unless anything of it has moved since.
     ///
-    /// - Throws: `plan.moved` with what has, `plan.nothing-to-do`, `rollback.reason-missing`, `fleet.busy`.
+    /// - Throws: `plan.moved` with what has, `plan.invalid`, `plan.nothing-to-do`, `rollback.reason-missing`, `fleet.busy`.
     public func applyFleet(_ request: FleetRequest, actor: Actor) async throws(Failure) -> Fleet {
         try Self.checkReason(request.reason)
         guard !request.orders.isEmpty else {
@@ -43,6 +43,7 @@ extension Controller {
                     remedy: "make the plan again and look at it")
             }
         }
+        try await checkPlan(request)
         let group = try await ledger.record(FleetRecord.started(request, actor: actor))
         return Fleet(
             group: group, request: request, actor: actor, startedAt: now(),

@@ -168,6 +168,38 @@ extension Controller {
             notes: ["it did not exist then"])
     }
 
+    /// Holds a plan against the log. It comes from outside, and what it says stands signed in the log once it has begun:
+    /// each target must be what planning for that row finds.
+    /// - Throws: `plan.invalid`.
+    func checkPlan(_ request: FleetRequest) async throws(Failure) {
+        let at = request.at
+        guard let head = try await ledger.head(), at <= head else {
+            throw Self.invalidPlan("the log has no \(at) yet")
+        }
+        let uids = Set(request.orders.map(\.application.uid))
+        let page = try await ledger.states(at: .sequence(at), where: { uids.contains($0.uid) })
+        let then = Dictionary(page.items.map { ($0.application.uid, $0) }, uniquingKeysWith: { $1 })
+        for order in request.orders {
+            let name = order.application.name
+            let state = then[order.application.uid]
+            switch order.action {
+            case .rollback, .recreate:
+                guard let state, let target = try? Self.target(state), target.sequence == order.target else {
+                    let told = order.target.map(\.description) ?? "nothing"
+                    throw Self.invalidPlan("\(told) is not what was deployed of \(name) at \(at)")
+                }
+            case .delete:
+                guard state == nil else {
+                    throw Self.invalidPlan("\(name) existed at \(at): going back there does not delete it")
+                }
+            }
+        }
+    }
+
+    private static func invalidPlan(_ why: String) -> Failure {
+        Failure("plan.invalid", why, remedy: "make the plan again, and give it back as it was answered")
+    }
+
     static func request(_ target: SequenceNumber, _ options: FleetOptions) -> RollbackRequest {
         RollbackRequest(
             target: .sequence(target), prune: options.prune, hold: options.hold, replace: options.replace,

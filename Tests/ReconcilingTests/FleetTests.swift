@@ -156,6 +156,46 @@ import Testing
         try await world.verify()
     }
 
+    @Test("is refused when it says what the log does not, and leaves nothing there") func untrue() async throws {
+        let world = try World()
+        defer { world.remove() }
+        try await world.run { running in
+            let then = try await twoVersions(running)
+            let request = try request(try await plan(running, then))
+            let one = try #require(request.orders.first)
+            let two = try #require(request.orders.last)
+            let head = try #require(try await running.ledger.head())
+            /// The same with one order alone, of another action or target.
+            func changed(_ action: FleetOrder.Action, _ target: SequenceNumber?) -> FleetRequest {
+                var copy = request
+                copy.orders = [
+                    FleetOrder(application: one.application, action: action, target: target, expects: one.expects)
+                ]
+                return copy
+            }
+            var later = request
+            later.at = try #require(SequenceNumber(head.value + 1))
+            var earlier = request
+            earlier.at = try #require(SequenceNumber(1))
+            let untrue = [
+                later, earlier, changed(.rollback, one.expects.applied), changed(.rollback, two.target),
+                changed(.rollback, then), changed(.delete, nil)
+            ]
+            for (index, request) in untrue.enumerated() {
+                let told = await code {
+                    _ = try await running.controller.applyFleet(request, actor: World.person)
+                }
+                #expect(told == "plan.invalid", "\(index)")
+            }
+            #expect(try await running.ledger.events(EventQuery(kinds: [.fleetStarted])).items.isEmpty)
+            #expect(await running.value(of: "one") == "2")
+            // Nothing of it is in the way of the plan as it was.
+            let fleet = try await running.controller.applyFleet(request, actor: World.person)
+            #expect(try await finish(running, fleet.group).results.map(\.word) == ["succeeded", "succeeded"])
+        }
+        try await world.verify()
+    }
+
     @Test("offers to register again what was deleted, and to delete what was not there; assumes neither")
     func offers() async throws {
         let world = try World()
