@@ -12,7 +12,9 @@ struct InstantArgument: ExpressibleByArgument, Sendable, Equatable {
             text = nil
         } else if let sequence = SequenceArgument(argument: digits) {
             text = String(sequence.value)
-        } else if let moment = Moment(argument: argument) ?? Moment(argument: "-" + argument) {
+        } else if !Self.isNumber(argument),
+            let moment = Moment(argument: argument) ?? Moment(argument: "-" + argument)
+        {
             text = moment.timestamp.description
         } else {
             return nil
@@ -26,14 +28,21 @@ struct InstantArgument: ExpressibleByArgument, Sendable, Equatable {
         return head > 0 ? String(head) : nil
     }
 
-    /// `at -2h`: what begins with `-` is no place for an argument, so the parser is given `2h`, which means the same.
+    /// A number without a dash is a row's, and never seconds.
+    private static func isNumber(_ text: String) -> Bool {
+        !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isNumber }
+    }
+
+    /// `at -2h`: what begins with `-` is no place for an argument, so the parser is given `2h`, which means the same;
+    /// `-40` is forty seconds ago, and `40` a row, so that becomes `40s`.
     static func withoutDashes(_ arguments: [String]) -> [String] {
         guard let command = arguments.first, ["at", "compare"].contains(command) else { return arguments }
         return arguments.map { argument in
             guard argument.hasPrefix("-"), argument.dropFirst().first?.isNumber == true,
                 TimeText.milliseconds(String(argument.dropFirst())) != nil
             else { return argument }
-            return String(argument.dropFirst())
+            let length = String(argument.dropFirst())
+            return isNumber(length) ? length + "s" : length
         }
     }
 }

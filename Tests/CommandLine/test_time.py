@@ -53,10 +53,13 @@ def test_a_moment_means_the_last_row_recorded_by_then(shiplog, syncs):
     assert "before the first row" in shiplog.run("at", "-2h").stdout
     assert "before the first row" in shiplog.run("at", "2h").stdout
     assert shiplog.json("at", "now")["items"][0]["application"]["name"] == "guestbook"
+    # A number with a dash is seconds ago, as everywhere; without one it is a row.
+    assert "before the first row" in shiplog.run("at", "-7200").stdout
 
 
 @pytest.mark.parametrize("code,arguments", [
-    (64, ["at", "teatime"]), (64, ["at"]), (3, ["at", "999999"]), (3, ["at", "now", "--app", "nobody"]),
+    (64, ["at", "teatime"]), (64, ["at"]), (64, ["at", "0"]), (64, ["compare", "0", "now"]),
+    (64, ["rollback", "plan", "--at", "0"]), (3, ["at", "999999"]), (3, ["at", "now", "--app", "nobody"]),
     (64, ["compare", "now"]), (3, ["compare", "999999", "now"]),
     (3, ["blame", "nobody", "Deployment/web"]), (3, ["blame", "guestbook", "Deployment/none"]),
     (64, ["blame", "guestbook", "Deployment"]), (64, ["rollback", "plan"]), (64, ["rollback", "apply", "plan.json"]),

@@ -41,6 +41,30 @@ struct TimeTests {
         #expect(TimeText.milliseconds(text) == nil)
     }
 
+    @Test(
+        "a number is a row of the log, and with a dash seconds ago",
+        arguments: [("40", "40"), ("#40", "40"), ("@40", "40"), ("now", nil)] as [(String, String?)])
+    func rows(_ text: String, _ expected: String?) throws {
+        #expect(try #require(InstantArgument(argument: text)).text == expected)
+    }
+
+    @Test("seconds ago are a moment, wherever they are written", arguments: ["at", "compare"])
+    func seconds(_ command: String) throws {
+        #expect(InstantArgument.withoutDashes([command, "-40", "now"]) == [command, "40s", "now"])
+        #expect(InstantArgument.withoutDashes([command, "-2h", "40", "-o"]) == [command, "2h", "40", "-o"])
+        #expect(InstantArgument.withoutDashes(["history", "-40"]) == ["history", "-40"])
+        for text in ["-40", "40s"] {
+            let moment = try #require(try #require(InstantArgument(argument: text)).text.flatMap { Timestamp($0) })
+            let ago = Moment.now.milliseconds - moment.milliseconds
+            #expect((39_000...60_000).contains(ago), "\(text): \(ago)")
+        }
+    }
+
+    @Test(
+        "what is neither a row nor a moment is refused",
+        arguments: ["0", "00", "#0", "@0", "99999999999999999999", "@-40", "#-40", "+40", ""])
+    func noInstants(_ text: String) { #expect(InstantArgument(argument: text) == nil) }
+
     @Test("spans are short")
     func spans() {
         #expect(TimeText.span(850) == "850ms")
