@@ -14,8 +14,12 @@ enum ErasingHandlers {
             throw fields.wrong("reason", "is missing: what is erased is never seen again, and why is kept")
         }
         let event = Event(.bodyErased, actor: call.actor, detail: ["reason": .string(reason)])
+        let echoes = try await call.ledger.echoes(of: part, of: sequence)
         let by = try await call.ledger.eraseBody(part, of: sequence, event: event)
-        return .json(["sequence": by.projection])
+        return .json([
+            "sequence": by.projection,
+            "alsoIn": .array(echoes.map { ["sequence": $0.sequence.projection, "part": .string($0.part)] })
+        ])
     }
 
     /// A Secret's values, or one of them, out of everything that an application ever applied.

@@ -11,6 +11,9 @@ struct LedgerEraseCommand: ClientCommand {
               shiplog ledger erase 48211 address --reason "…" --yes
 
             Parts are address, author, detail, messages, reason and resources. What is erased is never seen again.
+
+            A sync or rollback is written twice: its beginning repeats address, and in its detail author and reason, of the
+            revision that ends it. One part of one row is erased at a time; what still repeats it is named afterwards.
             """)
 
     @Argument(help: "The row's number.")
@@ -28,7 +31,14 @@ struct LedgerEraseCommand: ClientCommand {
         if !yes { try Confirmation.ask("Erase \(part) of #\(sequence.value) for ever?", needsPerson: true) }
         let answer = try await server.client().post(
             "/entries/\(sequence.segment)/erase", ["part": .string(part), "reason": .string(reason)])
-        output.out.show(answer) { "erased, recorded as \(answer.sequence("sequence"))\n" }
+        output.out.show(answer) {
+            var text = "erased, recorded as \(answer.sequence("sequence"))\n"
+            for echo in answer["alsoIn"]?.array ?? [] {
+                let other = echo["part"]?.string ?? ""
+                text += "\(echo.sequence("sequence")) may still repeat it in its \(other): erase that as well\n"
+            }
+            return text
+        }
     }
 }
 

@@ -142,6 +142,7 @@ import TransparencyLog
                 try await site.boss.post(path, ["part": "author", "reason": "asked"]).code == "ledger.value-unknown")
             let erased = try await site.boss.post(path, ["part": "detail", "reason": "asked"])
             #expect(erased.status == 200)
+            #expect(erased.json["alsoIn"] == JSON.array([]))
             #expect(try await site.boss.post(path, ["part": "detail", "reason": "again"]).status == 404)
             let event = try await site.boss.get(Site.api + "/events/\(sequence)").json
             #expect(event["erased"] == ["detail"])
