@@ -101,6 +101,14 @@ extension Principal {
         }
     }
 
+    /// Whether the role reaches that far, and only the token's globs keep it from what belongs to no application.
+    func isNarrowed(for act: Act) -> Bool {
+        switch (act, role) {
+        case (.administer, .admin), (.audit, .auditor), (.audit, .admin): !isUnlimited
+        default: false
+        }
+    }
+
     func may(_ act: Act, _ subject: Subject) -> Bool { judge(act, on: subject) == .allowed }
 
     /// Whether a row of the log may be shown: an application's to whoever sees the application, the others to auditors

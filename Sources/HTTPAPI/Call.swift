@@ -70,6 +70,11 @@ struct Call: Sendable {
         case .allowed: return
         case .hidden: throw hidden()
         case .anonymous: throw Authenticator.noToken
+        case .forbidden where principal.isNarrowed(for: act):
+            throw Problem(
+                .forbidden, "request.forbidden",
+                "this token is for some applications or projects only, and that wants one for all",
+                remedy: "ask an administrator for a token that is not narrowed")
         case .forbidden:
             throw Problem(
                 .forbidden, "request.forbidden",

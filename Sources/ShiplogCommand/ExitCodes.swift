@@ -46,7 +46,9 @@ enum Ending: Int32, CaseIterable, Sendable {
 extension Ending {
     /// What an answer of the API that is no success stands for.
     static func of(status: Int, code: String) -> Ending {
-        switch status {
+        // Answered as a cluster that is of no use now; but another server holds it, and nothing was tried.
+        if leases.contains(code) { return .refused }
+        return switch status {
         case 401, 403: .notAllowed
         case 404, 410: .notFound
         case 409, 412: .refused
@@ -55,6 +57,8 @@ extension Ending {
         default: .trouble
         }
     }
+
+    private static let leases: Set<String> = ["cluster.leased", "cluster.lease-newer"]
 
     /// What a failure on this machine stands for.
     static func of(_ failure: Failure) -> Ending {
@@ -66,6 +70,7 @@ extension Ending {
         case "log.checkpoint-missing", "log.checkpoint-foreign", "log.no-fork": .refused
         case "data.in-use", "data.mode-mismatch", "server.address-in-use": .refused
         case "backup.target-not-empty", "file.exists": .refused
+        case let code where leases.contains(code): .refused
         default: .trouble
         }
     }

@@ -2,7 +2,6 @@ import AgeFormat
 import ArgumentParser
 import Foundation
 import LedgerStore
-import Manifests
 import Shiplog
 import TransparencyLog
 
@@ -178,8 +177,12 @@ struct LedgerRestoreCommand: ClientCommand {
 /// A passphrase is in a file: on a command line whoever lists processes would read it.
 enum Passphrase {
     static func read(_ path: String) throws(Failure) -> AgePassphrase {
-        guard path == "-" else { return try AgePassphrase(try SecretReference.file(path).resolve()) }
-        var bytes = Array((try? FileHandle.standardInput.readToEnd()) ?? Data())
+        var bytes: [UInt8]
+        if path == "-" {
+            bytes = Array((try? FileHandle.standardInput.readToEnd()) ?? Data())
+        } else {
+            bytes = try Places.read(path)
+        }
         while bytes.last == 10 || bytes.last == 13 { bytes.removeLast() }
         return try AgePassphrase(SecretText(String(decoding: bytes, as: UTF8.self)))
     }

@@ -91,6 +91,21 @@ import Testing
         }
     }
 
+    @Test("a token that its globs hold back hears of them, and not of its role") func narrowed() async throws {
+        try await Site.run { site in
+            let roles: [Token.Role] = [.auditor, .admin]
+            for role in roles {
+                let client = site.client.signed(try await site.token(role, projects: ["shop"]))
+                let answer = try await client.get(api + "/tokens")
+                #expect(answer.status == 403 && answer.code == "request.forbidden")
+                #expect(answer.text.contains("for some applications or projects only"), "\(answer.text)")
+                #expect(!answer.text.contains("the role"), "\(answer.text)")
+            }
+            let viewer = site.client.signed(try await site.token(.viewer, projects: ["shop"]))
+            #expect(try await viewer.get(api + "/tokens").text.contains("the role viewer"))
+        }
+    }
+
     @Test("what lies outside a token's globs is as if it were not there") func globs() async throws {
         try await Site.run { site in
             try await site.put("shop-web", project: "shop")

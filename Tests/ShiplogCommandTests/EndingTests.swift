@@ -32,6 +32,10 @@ struct EndingTests {
         #expect(Ending.of(status: 422, code: "application.invalid") == .trouble)
         #expect(Ending.of(status: 500, code: "ledger.corrupt") == .trouble)
         #expect(Ending.of(status: 503, code: "git.unreachable") == .trouble)
+        for code in ["cluster.leased", "cluster.lease-newer"] {
+            for status in [502, 503] { #expect(Ending.of(status: status, code: code) == .refused) }
+            #expect(Ending.of(Failure(Failure.Code(rawValue: code), "x")) == .refused)
+        }
     }
 
     @Test("nothing but a failed integrity check is 8")
@@ -40,6 +44,20 @@ struct EndingTests {
         #expect(Ending.of(Failure("ledger.corrupt", "x")) != .integrity)
         #expect(Ending.of(Failure("http.unreachable", "x")) == .unreachable)
         #expect(Ending.of(Failure("data.in-use", "x")) == .refused)
+    }
+
+    @Test("an empty passphrase is told as that") func emptyPassphrase() throws {
+        let path = NSTemporaryDirectory() + "shiplog-passphrase-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        for text in ["", "\n", "\r\n"] {
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            do throws(Failure) {
+                _ = try Passphrase.read(path)
+                Issue.record("it was taken")
+            } catch {
+                #expect(error.code == "age.passphrase-invalid")
+            }
+        }
     }
 
     @Test("a problem's own document is what -o json prints, and its places are named to people")
