@@ -19,17 +19,22 @@ struct CheckpointFile: Sendable {
 
     /// The highest epoch of which a last checkpoint is kept here; 0 when there is none.
     var lastEnded: Int64 {
+        FileSystem.names(in: folder).compactMap { endedEpoch($0) }.max() ?? 0
+    }
+
+    /// The epoch whose last checkpoint a file of that name is; nil for another file.
+    func endedEpoch(_ name: String) -> Int64? {
         let prefix = uid + ".epoch-"
-        return FileSystem.names(in: folder).compactMap { name -> Int64? in
-            guard name.hasPrefix(prefix), name.hasSuffix(".checkpoint") else { return nil }
-            return Int64(name.dropFirst(prefix.count).dropLast(".checkpoint".count))
-                .flatMap { 1...1 << 32 ~= $0 ? $0 : nil }
-        }.max() ?? 0
+        guard name.hasPrefix(prefix), name.hasSuffix(".checkpoint") else { return nil }
+        return Int64(name.dropFirst(prefix.count).dropLast(".checkpoint".count))
+            .flatMap { 1...1 << 32 ~= $0 ? $0 : nil }
     }
 
     /// nil when there is none.
     /// - Throws: `data.unusable`, `log.note-invalid`, `log.checkpoint-invalid`.
-    func read() throws(Failure) -> Checkpoint? {
+    func read() throws(Failure) -> Checkpoint? { try Self.read(path) }
+
+    static func read(_ path: String) throws(Failure) -> Checkpoint? {
         guard let bytes = try FileSystem.read(path, limit: SignedNote.maximumBytes) else { return nil }
         return try Checkpoint(parsing: bytes)
     }

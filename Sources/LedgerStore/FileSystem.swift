@@ -54,14 +54,19 @@ enum FileSystem {
         }
     }
 
-    /// The whole file, at most `limit` bytes of it; nil when it does not exist.
+    /// The whole file, at most `limit` bytes of it; nil when it does not exist. Anything but a file is refused: a pipe in
+    /// its place would be waited for.
     static func read(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
             throw Failure(.dataUnusable, "the file \(path) cannot be read: \(lastError)")
         }
         defer { _ = close(file) }
+        var info = stat()
+        guard fstat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(.dataUnusable, "\(path) is no file")
+        }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4096)
         while bytes.count < limit {

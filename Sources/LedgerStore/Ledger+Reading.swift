@@ -246,6 +246,8 @@ enum LedgerSQL {
             + (SELECT count(*) FROM event NOT INDEXED WHERE sequence BETWEEN :first AND :last)
         """
 
+    static let newestEvent = "SELECT max(sequence) FROM event INDEXED BY event_kind WHERE kind = ?"
+
     static let epochEvents = """
         SELECT sequence FROM event INDEXED BY event_kind
         WHERE kind IN ('epoch.started', 'epoch.confirmed', 'key.rotated') ORDER BY sequence

@@ -9,8 +9,9 @@ extension Ledger {
     /// attempts, applications, inventory and tokens are what the events say.
     ///
     /// - Parameters:
-    ///   - kept: heads that somebody kept: the log must still begin with exactly those entries. The checkpoint in the
-    ///     data directory is one of them, once its signature was checked.
+    ///   - kept: heads that somebody kept: the log must still begin with exactly those entries. The checkpoints in the
+    ///     data directory are among them, once their signatures were checked; with none here, the last of those must be
+    ///     there if the log was ever signed in this directory.
     ///   - comparesIndexes: also SQLite's `integrity_check`, which compares every index with its table. Without it only
     ///     the pages are accounted for, in half the time.
     ///   - progress: called now and then, from any thread.
@@ -28,12 +29,7 @@ extension Ledger {
             let pool = try Connections.readers(directory.ledger, count: 4)
             defer { try? pool.close() }
             // Before the snapshot: a server signs on, and a checkpoint of rows behind the snapshot would miss them.
-            let uid = try? await pool.read { db in try String.fetchOne(db, sql: "SELECT uid FROM ledger") }
-            let stored = Result { () throws(Failure) in
-                try uid.flatMap { (uid) throws(Failure) in
-                    try CheckpointFile(folder: directory.checkpoints, uid: uid).read()
-                }
-            }
+            let stored = StoredCheckpoints(directory)
             // One snapshot for all that depends on state; rows of the log below its head never change.
             let snapshot = try pool.makeSnapshot()
             let findings = Findings()
@@ -45,7 +41,7 @@ extension Ledger {
                         .ledgerOlderSchema, "the ledger has an older schema than this version checks",
                         remedy: "start the server once with this version: it brings the ledger up to date")
                 }
-                return Self.ownCheckpoint(db, stored, findings)
+                return OwnCheckpoints.heads(db, stored, isHeld: !kept.isEmpty, findings)
             }
             let verifier = Verifier(
                 keys: try? LedgerKeys.load(from: directory, create: false), kept: kept + own, findings: findings,
@@ -56,30 +52,6 @@ extension Ledger {
         } catch {
             throw Connections.failure(error, "verifying the ledger")
         }
-    }
-}
-
-extension Ledger {
-    /// The checkpoint beside the database, when there is one and it is of the present epoch.
-    private static func ownCheckpoint(
-        _ db: Database, _ stored: Result<Checkpoint?, Failure>, _ findings: Findings
-    ) -> [KeptHead] {
-        do {
-            // A log that was never signed has none, and nobody misses it.
-            guard let epoch = try Reading.epochs(db).last else { return [] }
-            guard let checkpoint = try stored.get(), checkpoint.origin == epoch.origin
-            else {
-                findings.note("there is no checkpoint in the data directory: nothing but the file itself was checked")
-                return []
-            }
-            try checkpoint.note.verify(epoch.keys)
-            return [KeptHead(checkpoint.head, name: "the last checkpoint")]
-        } catch let failure as Failure {
-            findings.add(nil, "the last checkpoint: \(failure.message)")
-        } catch {
-            findings.add(nil, "the last checkpoint cannot be compared")
-        }
-        return []
     }
 }
 
@@ -110,6 +82,7 @@ struct Verifier: Sendable {
         async let blobs: Void = pool.read { db in
             try self.blobs(db)
             try self.folds(db)
+            try self.erasedValues(db)
         }
         async let projections: Void = snapshot.read { db in
             try self.repeated(db, repeated)

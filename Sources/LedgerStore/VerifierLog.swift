@@ -28,6 +28,7 @@ extension Verifier {
         guard !isEmpty else { return part }
         var walk = try LogWalk(db, range)
         var folds = try Folds(db, from: range.lowerBound)
+        var erasing = ErasingEvents(db)
         let sizes = Set(kept.map(\.head.size))
         var (rows, bytes, bodies): (Int64, Int64, Int64) = (0, 0, 0)
         var next = range.lowerBound
@@ -74,7 +75,7 @@ extension Verifier {
             if found == 0, row != nil, try !folds.cover(sequence) {
                 findings.add(sequence, "its entry is missing, and no retention took it")
             }
-            bodies += try check(bodiesOf: sequence, scan, &walk)
+            bodies += try check(bodiesOf: sequence, scan, &walk, &erasing)
         }
         if let beyond = try walk.beyond(range.upperBound), range.upperBound == total {
             // Rows above the head of the snapshot are a running server's.
@@ -171,7 +172,9 @@ extension Verifier {
     }
 
     /// The bodies that are there against those that the entry names.
-    private func check(bodiesOf sequence: Int64, _ scan: Scan?, _ walk: inout LogWalk) throws -> Int64 {
+    private func check(
+        bodiesOf sequence: Int64, _ scan: Scan?, _ walk: inout LogWalk, _ erasing: inout ErasingEvents
+    ) throws -> Int64 {
         // Nearly every row: names none, has none.
         let present = try walk.bodies(at: sequence)
         guard let scan, !(present.isEmpty && scan.entry.bodies.isEmpty) else { return 0 }
@@ -185,8 +188,12 @@ extension Verifier {
                 findings.add(sequence, "has a part \(body.name) that its entry does not name")
                 continue
             }
-            guard let salt = body.salt, let content = body.content else {
-                findings.note("parts of some rows were erased, and what they said cannot be checked")
+            guard let salt = body.salt, let content = body.content, body.erasedBy == nil else {
+                if try erasing.took(body, of: sequence) {
+                    findings.note("parts of some rows were erased, and what they said cannot be checked")
+                } else {
+                    findings.add(sequence, "its part \(body.name) is marked as erased or gone, and no act erased it")
+                }
                 continue
             }
             let bytes = try? StoredBytes.unpack(content, encoding: body.encoding, limit: StoredBytes.limit)
@@ -237,6 +244,7 @@ struct LogWalk {
         let salt: [UInt8]?
         let encoding: Int64
         let content: [UInt8]?
+        let erasedBy: Int64?
     }
 
     /// A cursor that is asked for one sequence after the other.
@@ -294,7 +302,7 @@ struct LogWalk {
         leaf = try Cursor(db, sql("hash", "leaf"), range)
         revision = try Cursor(db, sql("entry", "revision"), range)
         event = try Cursor(db, sql("entry", "event"), range)
-        body = try Cursor(db, sql("name, salt, encoding, content", "body", "sequence, name"), range)
+        body = try Cursor(db, sql("name, salt, encoding, content, erased_by", "body", "sequence, name"), range)
     }
 
     /// The lowest sequence from there on of which any table has a row.
@@ -310,7 +318,7 @@ struct LogWalk {
             bodies.append(
                 Body(
                     name: try row.held(1), salt: salt.map { Array($0) }, encoding: try row.held(3),
-                    content: content.map { Array($0) }))
+                    content: content.map { Array($0) }, erasedBy: try row.held(5)))
         }
         return bodies
     }

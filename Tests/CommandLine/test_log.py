@@ -213,10 +213,11 @@ def test_an_entry_edited_with_sqlite3_is_caught_by_the_checkpoint(server):
     database.close()
     done = server.run("ledger", "verify", "--data", server.data, code=8)
     assert "not those of the last checkpoint" in done.stdout
-    # The hashes were made to fit: without the checkpoints nobody would know.
+    # The hashes were made to fit: without the checkpoints nobody would know what, and it is told that they are gone.
     shutil.rmtree(server.data / "checkpoints")
     (server.data / "checkpoints").mkdir(mode=0o700)
-    server.run("ledger", "verify", "--data", server.data)
+    done = server.run("ledger", "verify", "--data", server.data, code=8)
+    assert "is gone from its folder" in done.stdout
     server.run("ledger", "verify", "--data", server.data, "--checkpoint", kept, code=8)
     assert "log.checkpoint-missing" in server.start(code=5)
 

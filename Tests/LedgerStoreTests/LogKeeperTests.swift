@@ -243,6 +243,7 @@ import TransparencyLog
         let keeper = try await start(ledger, acceptance: Self.acceptance)
         #expect(keeper.epoch?.number == 2)
         await ledger.close()
+        #expect(try await Ledger.verify(test.directory).isSound)
     }
 
     @Test func anotherHistoryOfTheSameLengthIsRefused() async throws {

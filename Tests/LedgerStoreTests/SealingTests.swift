@@ -124,7 +124,7 @@ import Testing
         let test = try await TestLedger.make()
         let (_, revision, _) = try await test.deployed()
         for name in ["author", "reason", "address"] {
-            try await test.ledger.eraseBody(name, of: revision, event: Event(.exported, actor: .controller))
+            try await test.ledger.eraseBody(name, of: revision, event: Event(.bodyErased, actor: .controller))
         }
         guard case .revision(let stored)? = try await test.ledger.record(at: revision) else {
             Issue.record("the revision is gone")
