@@ -69,7 +69,7 @@ struct OwnCheckpoints {
         head = try Reading.head(db)?.value ?? 0
         self.findings = findings
         self.isHeld = isHeld
-        let configured = try Reading.newest(.configurationLoaded, db)?.value.detail
+        let configured = (try? Reading.newest(.configurationLoaded, db))?.value.detail
         let folder = configured?.at("settings", "log", "checkpoints")?.string
         elsewhere = folder.flatMap { DataDirectory.normal($0) == stored.folder ? nil : $0 }
     }
@@ -122,16 +122,19 @@ struct OwnCheckpoints {
             }
             return nil
         }
+        if epoch.number < newest {
+            if name == ownName, elsewhere == nil, !isOfUnsignedEpoch(checkpoint) {
+                findings.add(nil, "\(title) is of an epoch that has ended: what was signed since is gone")
+            }
+            // Of what was lost nothing is here to compare, nor the keys that came with it.
+            let place = Epoch.place(of: checkpoint.head.size, inEpoch: epoch.number, epochs)
+            guard place == .here else { return nil }
+        }
         guard (try? checkpoint.note.verify(epoch.keys)) != nil else {
             findings.add(nil, "\(title) is signed by no key of this ledger")
             return nil
         }
-        guard epoch.number < newest else { return KeptHead(checkpoint.head, name: title) }
-        if name == ownName, elsewhere == nil, !isOfUnsignedEpoch(checkpoint) {
-            findings.add(nil, "\(title) is of an epoch that has ended: what was signed since is gone")
-        }
-        let place = Epoch.place(of: checkpoint.head.size, inEpoch: epoch.number, epochs)
-        return place == .here ? KeptHead(checkpoint.head, name: title) : nil
+        return KeptHead(checkpoint.head, name: title)
     }
 
     /// A crash between a new epoch's first entry and its first checkpoint leaves the old one's, which that entry names.

@@ -170,7 +170,7 @@ extension Verifier {
     /// integrity check included. (https://sqlite.org/src, `sqlite3AddCheckConstraint`)
     private func identity(_ db: Database) throws {
         let rows = try Row.fetchAll(db, sql: "SELECT only_row, mode FROM ledger")
-        let started = try Reading.newest(.serverStarted, db)?.value.facts["mode"]?.string
+        let started = (try? Reading.newest(.serverStarted, db))?.value.facts["mode"]?.string
         let isProper = try rows.allSatisfy { row in
             let (number, mode): (Int64?, String?) = (try row.held("only_row"), try row.held("mode"))
             if let started, started != mode {

@@ -154,14 +154,17 @@ import TransparencyLog
     @Test("the last checkpoint of an epoch that has ended is compared, and does not stand for the last one")
     func ended() async throws {
         let (test, first) = try await signed()
-        // A copy that is put back: the folder's checkpoint has one entry more than it.
+        // A copy that is put back: the folder's checkpoint has entries more than it, and is signed by a key newer than it.
         let copy = test.directory.path + "/copy.sqlite"
         let queue = try DatabaseQueue(path: test.directory.ledger)
         try await queue.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
         try queue.close()
         try await test.reopen()
+        let lost = try await LogKeeper.start(
+            test.ledger, folder: test.directory.checkpoints, origin: "ledger.example")
+        _ = try await lost.rotate(actor: .controller, reason: nil)
         try await test.ledger.record(Event(.serverStopped, actor: .controller))
-        try await LogKeeper.start(test.ledger, folder: test.directory.checkpoints, origin: "ledger.example").publish()
+        try await lost.publish()
         await test.close()
         for end in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: test.directory.ledger + end) }
         try FileManager.default.copyItem(atPath: copy, toPath: test.directory.ledger)
