@@ -117,7 +117,7 @@ extension EvidenceFilter {
                 default: text = word
                 }
             case "revision", "from", "to":
-                guard let number = value.integer else { return nil }
+                guard let number = value.whole else { return nil }
                 switch name {
                 case "revision": revision = number
                 case "from": from = Timestamp(milliseconds: number)

@@ -20,6 +20,8 @@ public struct EvidenceReport: Sendable {
     public internal(set) var matches: Int64 = 0
     public internal(set) var bodies: Int64 = 0
     public internal(set) var erased: Int64 = 0
+    /// Of these, said to be erased by an event that is not in the pack.
+    public internal(set) var unprovenErasures: Int64 = 0
     /// Known by their hashes alone.
     public internal(set) var gone: Int64 = 0
     /// Whether it was shown that no match was left out.
@@ -41,7 +43,7 @@ public struct EvidenceReport: Sendable {
             "treeHead": checkpoint.map { .string($0.head.description) },
             "first": range.map { .integer($0.lowerBound) }, "last": range.map { .integer($0.upperBound) },
             "entries": .integer(entries), "matches": .integer(matches), "bodies": .integer(bodies),
-            "erased": .integer(erased), "gone": .integer(gone), "filter": filter,
+            "erased": .integer(erased), "unprovenErasures": .integer(unprovenErasures), "gone": .integer(gone), "filter": filter,
             "signers": .array(signers.map { .string($0) }), "notes": .array(notes.map { .string($0) }),
             "unproven": .array(unproven.map { .string($0) }),
             "findings": .array(

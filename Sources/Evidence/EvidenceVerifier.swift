@@ -59,7 +59,7 @@ public struct EvidenceVerifier {
         report.checkpoint = checkpoint
         try checkSignature(checkpoint, try document("keys.json"), &report)
         let question = try PackQuestion(
-            try document("query.json", limit: Self.queryFile), entries: try countOfLeaves(), checkpoint.head)
+            try document("query.json", limit: Self.queryFile), entries: try countOfLeaves(), checkpoint)
         report.range = question.range
         report.filter = question.filter.document
         let proof = try PackProof(try document("proofs.json"), question.range, checkpoint.head)
@@ -92,6 +92,9 @@ public struct EvidenceVerifier {
         if report.erased > 0 {
             report.notes.append("\(report.erased) bodies are said to be erased, or went with their rows")
         }
+        let unproven = walk.unprovenErasures()
+        report.unprovenErasures = unproven.count
+        report.notes += unproven.notes
     }
 
     // MARK: - Files

@@ -13,6 +13,13 @@ struct PackWalk {
     private var lastTime = Int64.min
     /// The next line of the bodies, when it was read and belongs to none yet.
     private var body: JSON?
+    /// Who is said to have erased what: asked when the way comes by that event.
+    private var erasures: [Int64: [Erasure]] = [:]
+
+    private struct Erasure {
+        let sequence: Int64
+        let name: String
+    }
 
     /// The longest that an entry may be, and that a body may be in base64 with its names.
     private static let entryLimit = 1 << 16
@@ -85,17 +92,20 @@ struct PackWalk {
     ) throws(Failure) -> String? {
         guard let json = try? JSON(parsing: line) else { return "its entry is no JSON" }
         if question.gone.contains(sequence) {
-            guard json["format"] == nil, json["sequence"]?.integer == sequence, PackProof.hash(json["leaf"]) == leaf
+            guard json["format"] == nil, json["sequence"]?.whole == sequence, PackProof.hash(json["leaf"]) == leaf
             else { return "is said to be gone, and its line does not name its hash" }
             guard !question.matches.contains(sequence) else { return "is said to be gone, and to match" }
             guard sequence != question.range.lowerBound && sequence != question.range.upperBound || isAnEnd(sequence)
             else { return "stands at an end of the range and is gone, so that the end is not shown" }
+            // Retention takes no events.
+            guard sequence != question.made else { return "is said to be gone, and to be the entry of the export" }
+            guard erasures[sequence] == nil else { return "is said to be gone, and to have erased a body" }
             report.gone += 1
             return nil
         }
         guard MerkleHash.leaf(line) == leaf else { return "its entry is not the one that was hashed" }
-        guard json["format"]?.integer == 1 else { return "its entry is in a format that this version does not know" }
-        guard json["sequence"]?.integer == sequence, let time = json["recordedAt"]?.integer else {
+        guard json["format"]?.whole == 1 else { return "its entry is in a format that this version does not know" }
+        guard json["sequence"]?.whole == sequence, let time = json["recordedAt"]?.whole else {
             return "its entry does not say that it is #\(sequence)"
         }
         guard time >= lastTime else { return "was recorded before the entry in front of it" }
@@ -105,6 +115,12 @@ struct PackWalk {
         }
         if sequence == question.range.upperBound, !question.showsEnd(time) {
             return "ends the range, and entries behind it could fit the question too"
+        }
+        if sequence == question.made, json["kind"]?.string != Event.Kind.exported.rawValue {
+            return "is said to be the entry of the export, and is another"
+        }
+        for erasure in erasures.removeValue(forKey: sequence) ?? [] where !Self.says(json, erasure) {
+            return "is said to have erased the body \(erasure.name) of #\(erasure.sequence), and does not say so"
         }
         let isMatch = question.matches.contains(sequence)
         let fits = question.filter.takes(json)
@@ -120,6 +136,33 @@ struct PackWalk {
         return try fault(in: bodies, of: json, sequence, &report)
     }
 
+    /// Whether an entry is the event that erased this body: each names one.
+    private static func says(_ entry: JSON, _ erasure: Erasure) -> Bool {
+        guard entry["kind"]?.string == Event.Kind.bodyErased.rawValue,
+            let name = entry.at("facts", "erased", "name")?.string
+        else { return false }
+        return name.utf8.elementsEqual(erasure.name.utf8)
+            && entry.at("facts", "erased", "sequence")?.whole == erasure.sequence
+    }
+
+    /// Notes on what is said to be erased by events behind the range; called when the way is at its end.
+    func unprovenErasures() -> (count: Int64, notes: [String]) {
+        let count = erasures.values.reduce(Int64(0)) { $0 + Int64($1.count) }
+        guard count > 0 else { return (0, []) }
+        var notes = [
+            "\(count) of the bodies that are said to be erased name an event behind the range: that it "
+                + "says so is not shown"
+        ]
+        for by in erasures.keys.sorted().prefix(8) {
+            for erasure in (erasures[by] ?? []).prefix(1) {
+                notes.append(
+                    "unproven erasure: #\(by) is said to have erased the body \(erasure.name) of "
+                        + "#\(erasure.sequence); ask for `shiplog ledger proof \(by)`, or for a wider pack")
+            }
+        }
+        return (count, notes)
+    }
+
     /// An end that the question itself names, or the log's own, needs no entry to show it.
     private func isAnEnd(_ sequence: Int64) -> Bool {
         (sequence != question.range.lowerBound || question.showsBeginning(.max))
@@ -132,7 +175,7 @@ struct PackWalk {
         let named = entry["bodies"]?.object ?? [:]
         for name in named.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
             if body == nil { body = try bodies.line(limit: Self.bodyLimit).flatMap { try? JSON(parsing: $0) } }
-            guard let found = body, found["sequence"]?.integer == sequence, found["name"]?.string == name else {
+            guard let found = body, found["sequence"]?.whole == sequence, found["name"]?.string == name else {
                 // Retention takes the bodies of what found nothing changed, with its row.
                 guard entry["sameAs"] != nil else { return "its body \(name) is missing from bodies.jsonl" }
                 report.erased += 1
@@ -140,12 +183,17 @@ struct PackWalk {
             }
             body = nil
             report.bodies += 1
-            if found["erasedBy"]?.integer != nil {
+            if let erasedBy = found["erasedBy"] {
+                guard let by = erasedBy.whole, by > sequence, by <= proof.head.size, found.object?.count == 3 else {
+                    return "its body \(name) is said to be erased by what cannot have erased it"
+                }
                 report.erased += 1
+                erasures[by, default: []].append(Erasure(sequence: sequence, name: name))
                 continue
             }
-            guard let salt = found["salt"]?.string.flatMap({ Data(base64Encoded: $0) }),
-                let content = found["content"]?.string.flatMap({ Data(base64Encoded: $0) }),
+            guard let salt = found["salt"]?.string.flatMap({ $0.strictBase64 }),
+                let content = found["content"]?.string.flatMap({ $0.strictBase64 }),
+                found.object?.count == 4,
                 named[name]?.string == PackReader.digest(salt: salt, content: content)
             else { return "its body \(name) is not the one that its entry names" }
         }

@@ -13,12 +13,12 @@ yours cannot be compared with the pack, 64 when the command line is wrong. docs/
 import argparse
 import base64
 import binascii
-import csv
 import hashlib
 import io
 import json
+import os
+import struct
 import sys
-import zipfile
 import zlib
 from datetime import datetime, timedelta, timezone
 
@@ -29,6 +29,7 @@ ENTRY_LIMIT = 1 << 16
 BODY_LIMIT = 100 << 20
 SMALL = 4 << 20
 QUERY = 256 << 20
+MEMBERS = ("format", "ledger", "origin", "filter", "asked", "completeness", "range", "made", "matches", "matched", "gone")
 COLUMNS = ("sequence", "recordedAt", "kind", "outcome", "application", "project", "applicationUID", "actor", "means",
            "tokenID", "requestID", "cause", "sync", "health", "repository", "targetRevision", "commit", "subject",
            "ticket", "attempt", "rolledBackTo", "revision", "sameAs", "startedAt", "finishedAt", "desired", "facts",
@@ -66,6 +67,11 @@ def parse(data):
     return value
 
 
+def whole(value):
+    """An integer that is written as one, in 64 bits; None for anything else, true and 1.0 included."""
+    return value if type(value) is int and -(1 << 63) <= value < 1 << 63 else None
+
+
 def unbase64(text, size=None):
     if not isinstance(text, str):
         raise Bad("base64 is missing")
@@ -73,6 +79,8 @@ def unbase64(text, size=None):
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Bad("a text is no base64")
+    if base64.b64encode(data).decode() != text:
+        raise Bad("a text is no base64 that another could not say too")
     if size is not None and len(data) != size:
         raise Bad("a text does not hold %d bytes" % size)
     return data
@@ -313,12 +321,15 @@ class Question:
         for name, value in self.filter.items():
             known = (name in self.LISTS and isinstance(value, list) and value and all(isinstance(one, str) for one in value)
                      or name in self.TEXTS and isinstance(value, str)
-                     or name in self.NUMBERS and isinstance(value, int) and not isinstance(value, bool)
+                     or name in self.NUMBERS and whole(value) is not None
                      or name == "includeUnchanged" and isinstance(value, bool))
             if not known:
                 raise Bad("query.json asks for %s, which this verifier does not know" % name)
         self.provable = "text" not in self.filter
-        asked = query.get("asked") or {}
+        asked = query.get("asked")
+        if not isinstance(asked, dict) or any(
+                name in asked and whole(asked[name]) is None for name in ("first", "last")):
+            raise Bad("query.json does not say what was asked")
         self.asked = (asked.get("first"), asked.get("last"))
 
     def takes(self, entry):
@@ -357,7 +368,7 @@ class Runs:
         if not isinstance(runs, list):
             raise Bad("query.json has no list %s" % name)
         for run in runs:
-            if (not isinstance(run, list) or len(run) != 2 or not all(type(one) is int for one in run)
+            if (not isinstance(run, list) or len(run) != 2 or not all(whole(one) is not None for one in run)
                     or run[0] < following or run[1] < run[0] or run[1] > last):
                 raise Bad("the list %s of query.json is not in order within the range" % name)
             following = run[1] + 1
@@ -376,13 +387,53 @@ class Runs:
 # ---- the table
 
 def timestamp(milliseconds):
-    if not isinstance(milliseconds, int):
+    if whole(milliseconds) is None:
         return ""
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + "%03dZ" % (moment.microsecond // 1000)
 
 
-def cells(entry, leaf):
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+BLANKS = " \t\n\r\x0b\x0c\xa0\u3000"
+SEPARATORS = ";\t\n\r"
+
+
+def guarded(cell):
+    """The cell with an apostrophe wherever a spreadsheet could begin a formula."""
+    lead, leads = False, [False] * len(cell)
+    for place in range(len(cell) - 1, -1, -1):
+        lead = cell[place] in SIGNS or lead and cell[place] in BLANKS
+        leads[place] = lead
+    result, start = [], True
+    for place, letter in enumerate(cell):
+        if start and leads[place] or place == 0 and letter in "\t\n\r":
+            result.append("'")
+        result.append(letter)
+        start = letter in SEPARATORS
+    return "".join(result)
+
+
+def quoted(cell):
+    text = guarded(cell)
+    if text != cell or any(letter in text for letter in '",\r\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def member_text(line, name):
+    """How a member of an entry stands in its line, which is canonical JSON; nothing where there is none."""
+    text = line.decode("utf-8")
+    place = 1
+    while 0 < place < len(text) and text[place] == '"':
+        found, end = DECODER.raw_decode(text, place)
+        _, last = DECODER.raw_decode(text, end + 1)
+        if found == name:
+            return text[end + 1:last]
+        place = last + 1
+    return ""
+
+
+def row(entry, line, leaf):
     revision = "." not in entry["kind"]
 
     def text(*path):
@@ -391,9 +442,9 @@ def cells(entry, leaf):
 
     def number(name):
         value = entry.get(name)
-        return str(value) if isinstance(value, int) else ""
+        return str(value) if whole(value) is not None else ""
 
-    row = [
+    cells = [
         str(entry["sequence"]), timestamp(entry["recordedAt"]), entry["kind"], entry.get("outcome", "succeeded"),
         text("application", "name"), text("application", "project"), text("application", "uid"),
         at(entry, "actor", "name") or "shiplog", at(entry, "actor", "means") or "controller",
@@ -402,47 +453,228 @@ def cells(entry, leaf):
         text("source", "repository"), text("source", "targetRevision"), text("source", "commit", "id"),
         text("source", "commit", "subject"), text("ticket"), number("attempt"), number("rolledBackTo"),
         number("revision"), number("sameAs"), timestamp(entry.get("startedAt")), timestamp(entry.get("finishedAt")),
-        text("desired"), None, leaf.hex(),
+        text("desired"), member_text(line, "facts"), leaf.hex(),
     ]
-    return ["'" + cell if cell and cell[0] in "=+-@\t\r\n" else cell for cell in row]
+    return (",".join(quoted(cell) for cell in cells) + "\r\n").encode("utf-8")
 
 
-def same_row(row, entry, leaf):
-    wanted = cells(entry, leaf)
-    if row is None or len(row) != len(wanted):
-        return False
-    for found, cell in zip(row, wanted):
-        if cell is None:
-            facts = entry.get("facts")
-            if (found == "") != (facts is None) or (found and DECODER.decode(found) != facts):
-                return False
-        elif found != cell:
-            return False
-    return True
+# ---- the zip file, strictly: nothing in front, between or behind, and every header says what the directory says
+
+class Unreadable(Exception):
+    """The file is not there, or may not be read."""
 
 
-# ---- the pack
+class Broken(Bad):
+    """The file is no whole zip file."""
+
+    def __init__(self, message):
+        super().__init__("this is no whole zip file: " + message)
+
+
+FULL = (1 << 32) - 1
+
+
+class Entry:
+    """A file of the pack, as the directory has it."""
+
+
+class Archive:
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.file = open(path, "rb")
+            self.length = self.file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise Unreadable("%s cannot be read: %s" % (path, error.strerror))
+        count, start, size = self.directory()
+        if count > 64 or size > 1 << 20 or start > self.length or size > self.length - start:
+            raise Broken("its directory does not lie within it")
+        data = self.read(start, size)
+        self.entries, place, at = {}, 0, 0
+        for _ in range(count):
+            entry, at = self.member(data, at)
+            if entry.name in self.entries:
+                raise Broken("a name stands in it twice")
+            self.entries[entry.name] = entry
+            if entry.offset != place:
+                raise Broken("a member is not where it should be")
+            place = self.check(entry)
+        if at != len(data):
+            raise Broken("its directory is damaged")
+        if place != start:
+            raise Broken("something stands in front of its directory")
+
+    def read(self, offset, count):
+        try:
+            self.file.seek(offset)
+            return self.file.read(count)
+        except OSError as error:
+            raise Unreadable("%s cannot be read: %s" % (self.path, error.strerror))
+
+    @staticmethod
+    def unpack(form, data, place=0):
+        try:
+            return struct.unpack_from("<" + form, data, place)
+        except struct.error:
+            raise Broken("its directory is damaged")
+
+    def directory(self):
+        if self.length < 22:
+            raise Broken("it is too short")
+        mark, parts, here, count, size, start, comment = self.unpack("IIHHIIH", self.read(self.length - 22, 22))
+        if mark != 0x06054b50:
+            raise Broken("its end is missing")
+        if parts or here != count or comment:
+            raise Broken("its end is damaged")
+        if start != FULL and size != FULL:
+            if start + size != self.length - 22:
+                raise Broken("its directory does not end where its end begins")
+            return count, start, size
+        if self.length < 98:
+            raise Broken("it is too short")
+        mark, _, place, _ = self.unpack("IIQI", self.read(self.length - 42, 20))
+        if mark != 0x07064b50 or place != self.length - 98:
+            raise Broken("its end is not where it should be")
+        mark, length, _, _, _, here, count, size, start = self.unpack("IQIIIQQQQ", self.read(place, 56))
+        if mark != 0x06064b50 or length != 44 or here != count or start > place or size != place - start:
+            raise Broken("its directory does not end where its end begins")
+        return count, start, size
+
+    def large(self, extra, *numbers):
+        """The numbers, those that are too long taken from the extra field of zip64: no other field is known."""
+        field = b""
+        if extra:
+            kind, length = self.unpack("HH", extra)
+            if kind != 1 or length != len(extra) - 4:
+                raise Broken("a member has an extra field that is not known")
+            field = extra[4:]
+        result, place = [], 0
+        for number in numbers:
+            if number == FULL:
+                number, = self.unpack("Q", field, place)
+                place += 8
+            result.append(number)
+        return result
+
+    def member(self, data, at):
+        entry = Entry()
+        (mark, _, entry.flags, entry.method, entry.moment, entry.checksum, packed, size, name, extra, comment, _,
+         offset) = self.unpack("IIHHIIIIHHHQI", data, at)
+        if mark != 0x02014b50 or comment:
+            raise Broken("its directory is damaged")
+        if entry.flags & ~0x080e or entry.method not in (0, 8):
+            raise Broken("a member is packed in a way that is not known")
+        at += 46
+        if at + name + extra > len(data):
+            raise Broken("its directory is damaged")
+        try:
+            entry.name = data[at:at + name].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Broken("a name is no text")
+        at += name + extra
+        entry.size, entry.packed, entry.offset = self.large(data[at - extra:at], size, packed, offset)
+        return entry, at
+
+    def check(self, entry):
+        """Holds a member's own header, and what follows its bytes, to the directory; gives where it ends."""
+        mark, _, flags, method, moment, checksum, packed, size, name, extra = self.unpack(
+            "IHHHIIIIHH", self.read(entry.offset, 30))
+        rest = self.read(entry.offset + 30, name + extra)
+        if mark != 0x04034b50 or len(rest) != name + extra:
+            raise Broken("a member is not where it should be")
+        packed, size = self.large_local(rest[name:], packed, size)
+        known = (0, 0, 0) if flags & 8 else (entry.checksum, entry.packed, entry.size)
+        if ((checksum, packed, size) != known or (flags, method, moment) != (entry.flags, entry.method, entry.moment)
+                or rest[:name] != entry.name.encode("utf-8")):
+            raise Broken("%s has a header that is not what the directory says" % entry.name)
+        entry.start = entry.offset + 30 + name + extra
+        end = entry.start + entry.packed
+        if end > self.length:
+            raise Broken("a member reaches past its end")
+        if flags & 8:
+            form = "IIQQ" if extra else "IIII"
+            length = struct.calcsize("<" + form)
+            if self.unpack(form, self.read(end, length)) != (0x08074b50, entry.checksum, entry.packed, entry.size):
+                raise Broken("%s is not followed by what the directory says" % entry.name)
+            end += length
+        return end
+
+    def large_local(self, extra, packed, size):
+        """In a member's own header the size comes first too."""
+        size, packed = self.large(extra, size, packed)
+        return packed, size
+
 
 class Member(io.RawIOBase):
-    """A file of the pack, read once while its digest is taken."""
+    """A file of the pack, read once while its digest is taken and its checksum is held to the directory."""
 
-    def __init__(self, pack, name):
-        self.file = pack.open(name)
+    def __init__(self, archive, name):
+        self.archive, self.entry = archive, archive.entries[name]
+        self.place, self.left = self.entry.start, self.entry.packed
+        self.inflater = zlib.decompressobj(-15) if self.entry.method == 8 else None
+        self.checksum = self.produced = 0
         self.hash = hashlib.sha256()
 
     def readable(self):
         return True
 
+    def take(self, count):
+        data = self.archive.read(self.place, min(count, self.left))
+        self.place += len(data)
+        self.left -= len(data)
+        return data
+
+    def piece(self, count):
+        if self.inflater is None:
+            return self.take(count)
+        while not self.inflater.eof:
+            feed = self.inflater.unconsumed_tail or self.take(1 << 16)
+            try:
+                data = self.inflater.decompress(feed, count)
+            except zlib.error:
+                raise self.damaged()
+            if data:
+                return data
+            if not feed and not self.inflater.eof:
+                raise self.damaged()
+        return b""
+
+    def damaged(self):
+        return Broken("%s is damaged" % self.entry.name)
+
     def readinto(self, buffer):
-        data = self.file.read(len(buffer))
+        data = self.piece(len(buffer))
+        self.produced += len(data)
+        self.checksum = zlib.crc32(data, self.checksum)
+        if self.produced > self.entry.size:
+            raise self.damaged()
+        if not data and (self.left or self.produced != self.entry.size or self.checksum != self.entry.checksum
+                         or self.inflater is not None and self.inflater.unused_data):
+            raise self.damaged()
         self.hash.update(data)
         buffer[:len(data)] = data
         return len(data)
 
 
+# ---- the pack
+
+def is_origin(origin, ledger):
+    """Whether an origin ends with the ledger's uid; from the second epoch on with the epoch's number behind it."""
+    parts = origin.split("/")
+    if not ledger:
+        return False
+    if parts[-1] == ledger:
+        return True
+    digits = parts[-1].partition("-")[0]
+    return (len(parts) > 1 and parts[-2] == ledger and 1 <= len(digits) <= 10 and digits.isascii() and digits.isdigit()
+            and int(digits) >= 2)
+
+
 class Verifier:
     def __init__(self, path, keys, kept):
-        self.pack = zipfile.ZipFile(path)
+        self.pack = Archive(path)
+        self.made = None
+        self.erasures = {}
         self.keys = keys
         self.kept = kept
         self.digests = {}
@@ -451,10 +683,11 @@ class Verifier:
         self.entries = self.matches = self.bodies = self.erased = self.gone = 0
 
     def small(self, name, limit=SMALL):
-        if self.pack.getinfo(name).file_size > limit:
+        if self.pack.entries[name].size > limit:
             raise Bad("%s is larger than it may be" % name)
-        data = self.pack.read(name)
-        self.digests[name] = hashlib.sha256(data).hexdigest()
+        member = Member(self.pack, name)
+        data = io.BufferedReader(member, 1 << 16).read()
+        self.digests[name] = member.hash.hexdigest()
         return data
 
     def document(self, name, limit=SMALL):
@@ -464,9 +697,9 @@ class Verifier:
             raise Bad("%s is no JSON: %s" % (name, error))
 
     def run(self):
-        names = self.pack.namelist()
+        names = self.pack.entries
         for name in NAMES:
-            if names.count(name) != 1:
+            if name not in names:
                 raise Bad("the file %s is missing from the pack" % name)
         for name in names:
             if name not in NAMES:
@@ -490,6 +723,15 @@ class Verifier:
         if self.erased:
             self.notes.append("%d bodies are said to be erased, or went with their rows" % self.erased)
 
+        unproven = sum(len(bodies) for bodies in self.erasures.values())
+        if unproven:
+            self.notes.append("%d of the bodies that are said to be erased name an event behind the range: that it says so "
+                              "is not shown" % unproven)
+        for by in sorted(self.erasures)[:8]:
+            sequence, name = self.erasures[by][0]
+            self.notes.append("unproven erasure: #%d is said to have erased the body %s of #%d; ask for `shiplog ledger "
+                              "proof %d`, or for a wider pack" % (by, name, sequence, by))
+
     def check_signature(self):
         document = self.document("keys.json")
         epochs = document.get("epochs")
@@ -507,26 +749,38 @@ class Verifier:
     def check_query(self, query):
         if query.get("format") != FORMAT:
             raise Bad("query.json is of a format that this verifier does not know")
+        for name in sorted(query):
+            if name not in MEMBERS:
+                raise Bad("query.json has a member %s that this verifier does not know" % name)
+        origin, ledger, made = query.get("origin"), query.get("ledger"), query.get("made")
+        if origin != self.checkpoint.origin or not isinstance(ledger, str) or not is_origin(origin, ledger):
+            raise Bad("query.json is about another log than the checkpoint")
+        if not isinstance(made, dict) or "event" in made and (whole(made["event"]) or 0) <= 0:
+            raise Bad("query.json does not say how the pack was made")
+        self.made = made.get("event")
         self.question = Question(query)
-        reach = query.get("range") or {}
+        reach = query.get("range")
+        if not isinstance(reach, dict):
+            raise Bad("query.json has no range")
         self.first, self.last = reach.get("first"), reach.get("last")
-        size = self.pack.getinfo("leaves.bin").file_size
-        if (type(self.first) is not int or type(self.last) is not int or not 1 <= self.first <= self.last <= self.checkpoint.size
-                or (self.last - self.first + 1) * 32 != size or reach.get("entries") != self.last - self.first + 1
-                or reach.get("gaps") != 0):
+        size = self.pack.entries["leaves.bin"].size
+        if (whole(self.first) is None or whole(self.last) is None or not 1 <= self.first <= self.last <= self.checkpoint.size
+                or (self.last - self.first + 1) * 32 != size or whole(reach.get("entries")) != self.last - self.first + 1
+                or whole(reach.get("gaps")) != 0):
             raise Bad("the range in query.json is not that of the entries")
         if query.get("completeness") != ("proven" if self.question.provable else "integrity only"):
             raise Bad("query.json claims another completeness than it can")
         self.matched = Runs(query.get("matched"), self.first, self.last, "matched")
         self.absent = Runs(query.get("gone"), self.first, self.last, "gone")
-        said = query.get("matches") or {}
-        if (said.get("count"), said.get("first"), said.get("last")) != (
-                self.matched.count, self.matched.first, self.matched.last) or reach.get("gone") != self.absent.count:
+        said = query.get("matches")
+        if not isinstance(said, dict) or tuple(whole(said.get(name)) for name in ("count", "first", "last")) != (
+                self.matched.count, self.matched.first, self.matched.last) or whole(
+                    reach.get("gone")) != self.absent.count:
             raise Bad("the counts in query.json are not those of its lists")
 
     def check_proofs(self, proofs):
         head = self.checkpoint
-        if (proofs.get("size"), proofs.get("first"), proofs.get("last")) != (
+        if tuple(whole(proofs.get(name)) for name in ("size", "first", "last")) != (
                 head.size, self.first, self.last) or unbase64(proofs.get("root"), 32) != head.root:
             raise Bad("proofs.json is about another range or another checkpoint")
         self.tree = Tree()
@@ -541,9 +795,11 @@ class Verifier:
                 else:
                     self.right.append((unbase64(text, 32), height))
         self.consistency = {}
-        for item in proofs.get("consistency") or []:
+        if not isinstance(proofs.get("consistency"), list):
+            raise Bad("proofs.json has no list of proofs of consistency")
+        for item in proofs["consistency"]:
             size = at(item, "size")
-            if type(size) is not int or not isinstance(at(item, "proof"), list):
+            if whole(size) is None or not isinstance(at(item, "proof"), list):
                 raise Bad("a proof of consistency in proofs.json is no list of hashes")
             path = [unbase64(text, 32) for text in item["proof"]]
             if not extends(head.size, head.root, size, unbase64(item.get("root"), 32), path):
@@ -577,9 +833,9 @@ class Verifier:
     def walk(self):
         members = {name: Member(self.pack, name) for name in ("entries.jsonl", "leaves.bin", "entries.csv", "bodies.jsonl")}
         files = {name: io.BufferedReader(member, 1 << 16) for name, member in members.items()}
-        csv.field_size_limit(1 << 20)
-        table = csv.reader(io.TextIOWrapper(files["entries.csv"], "utf-8", newline=""), strict=True)
-        if next(table, None) != list(COLUMNS):
+        table = files["entries.csv"]
+        header = (",".join(COLUMNS) + "\r\n").encode()
+        if table.read(len(header)) != header:
             raise Bad("entries.csv does not begin with its columns")
         self.time = self.body = None
         self.hold_to_kept()
@@ -592,16 +848,16 @@ class Verifier:
                 raise Bad("is missing from leaves.bin", sequence)
             try:
                 self.check_entry(sequence, line[:-1], leaf, table, files["bodies.jsonl"])
+            except Broken:
+                raise
             except Bad as bad:
                 raise bad if bad.sequence else Bad(str(bad), sequence)
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError, csv.Error) as error:
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
                 raise Bad("cannot be read: %s" % error, sequence)
             self.tree.append(leaf)
             self.entries += 1
             self.hold_to_kept()
-        if next(table, None) is not None:
-            raise Bad("entries.csv goes on behind the range")
-        for name in ("entries.jsonl", "leaves.bin", "bodies.jsonl"):
+        for name in ("entries.jsonl", "leaves.bin", "entries.csv", "bodies.jsonl"):
             if files[name].read(1) or name == "bodies.jsonl" and self.body is not None:
                 raise Bad("%s goes on behind the range" % name)
         for digest, height in self.right:
@@ -625,24 +881,36 @@ class Verifier:
         entry = parse(line)
         matched = sequence in self.matched
         if sequence in self.absent:
-            if "format" in entry or entry.get("sequence") != sequence or unbase64(entry.get("leaf"), 32) != leaf:
+            if "format" in entry or whole(entry.get("sequence")) != sequence or unbase64(entry.get("leaf"), 32) != leaf:
                 raise Bad("is said to be gone, and its line does not name its hash")
             if matched:
                 raise Bad("is said to be gone, and to match")
             self.check_edge(sequence, None)
+            # Retention takes no events.
+            if sequence == self.made:
+                raise Bad("is said to be gone, and to be the entry of the export")
+            if sequence in self.erasures:
+                raise Bad("is said to be gone, and to have erased a body")
             self.gone += 1
             return
         if leaf_hash(line) != leaf:
             raise Bad("its entry is not the one that was hashed")
-        if entry.get("format") != 1:
+        if whole(entry.get("format")) != 1:
             raise Bad("its entry is in a format that this verifier does not know")
         time = entry.get("recordedAt")
-        if entry.get("sequence") != sequence or type(time) is not int:
+        if whole(entry.get("sequence")) != sequence or whole(time) is None:
             raise Bad("its entry does not say that it is #%d" % sequence)
         if self.time is not None and time < self.time:
             raise Bad("was recorded before the entry in front of it")
         self.time = time
         self.check_edge(sequence, time)
+        if sequence == self.made and entry.get("kind") != "ledger.exported":
+            raise Bad("is said to be the entry of the export, and is another")
+        for owner, name in self.erasures.pop(sequence, ()):
+            erased = at(entry, "facts", "erased")
+            if (entry.get("kind") != "body.erased" or at(erased, "name") != name
+                    or whole(at(erased, "sequence")) != owner):
+                raise Bad("is said to have erased the body %s of #%d, and does not say so" % (name, owner))
         fits = self.question.takes(entry)
         if matched and not fits:
             raise Bad("is said to match, and does not fit the question")
@@ -651,14 +919,18 @@ class Verifier:
         if not matched:
             return
         self.matches += 1
-        if not same_row(next(table, None), entry, leaf):
+        wanted = row(entry, line, leaf)
+        if table.read(len(wanted)) != wanted:
             raise Bad("its line in entries.csv is not what its entry says")
         for name, digest in sorted((entry.get("bodies") or {}).items(), key=lambda item: item[0].encode()):
             if self.body is None:
                 line = bodies.readline(BODY_LIMIT)
-                self.body = parse(line[:-1]) if line.endswith(b"\n") else None
+                try:
+                    self.body = parse(line[:-1]) if line.endswith(b"\n") else None
+                except (ValueError, RecursionError):
+                    self.body = None
             body = self.body
-            if body is None or body.get("sequence") != sequence or body.get("name") != name:
+            if body is None or whole(body.get("sequence")) != sequence or body.get("name") != name:
                 if "sameAs" not in entry:
                     raise Bad("its body %s is missing from bodies.jsonl" % name)
                 # Retention takes the bodies of what found nothing changed, with its row.
@@ -666,9 +938,13 @@ class Verifier:
                 continue
             self.body = None
             self.bodies += 1
-            if type(body.get("erasedBy")) is int:
+            if "erasedBy" in body:
+                by = whole(body["erasedBy"])
+                if by is None or not sequence < by <= self.checkpoint.size or len(body) != 3:
+                    raise Bad("its body %s is said to be erased by what cannot have erased it" % name)
                 self.erased += 1
-            elif hashlib.sha256(unbase64(body.get("salt")) + unbase64(body.get("content"))).hexdigest() != digest:
+                self.erasures.setdefault(by, []).append((sequence, name))
+            elif len(body) != 4 or hashlib.sha256(unbase64(body.get("salt")) + unbase64(body.get("content"))).hexdigest() != digest:
                 raise Bad("its body %s is not the one that its entry names" % name)
 
     def check_manifest(self, data):
@@ -700,8 +976,11 @@ def main():
         for path in options.checkpoint:
             with open(path, "rb") as file:
                 kept.append(Checkpoint(file.read(1 << 20), "the checkpoint " + path))
-    except (Bad, OSError) as error:
-        print("error: %s" % error, file=sys.stderr)
+    except Bad as error:
+        print("error: %s [usage]" % error, file=sys.stderr)
+        return 64
+    except OSError as error:
+        print("error: %s cannot be read: %s [file.unreadable]" % (error.filename, error.strerror), file=sys.stderr)
         return 64
     verifier = None
     try:
@@ -711,14 +990,13 @@ def main():
         verifier = Verifier(options.pack, keys, kept)
         verifier.run()
     except Bad as bad:
-        print("BAD: %s%s" % ("#%d " % bad.sequence if bad.sequence else "", bad))
+        print("BAD: %s%s [evidence.wrong]" % ("#%d " % bad.sequence if bad.sequence else "", bad))
         return 8
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError, ValueError,
-            KeyError, TypeError) as error:
-        print("BAD: this is no whole pack: %s" % error)
+    except (EOFError, RuntimeError, OverflowError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print("BAD: this is no whole pack: %s [evidence.wrong]" % error)
         return 8
-    except OSError as error:
-        print("error: %s" % error, file=sys.stderr)
+    except Unreadable as error:
+        print("error: %s [evidence.unreadable]" % error, file=sys.stderr)
         return 2
     for note in verifier.notes:
         print("note: %s" % note)

@@ -181,22 +181,33 @@ struct LedgerExportCommand: ClientCommand {
     private func keep(
         _ path: String, _ sizes: [Int64], _ keys: [NoteVerifier], _ kept: [KeptHead]
     ) async throws {
+        guard !FileManager.default.fileExists(atPath: path) else { throw Self.exists(path) }
         let temporary = path + ".\(getpid()).part"
         let sink = try FileSink(making: temporary)
         defer { _ = unlink(temporary) }
         try await write(sizes) { piece in try await sink.take(piece) }
         try await sink.finish()
         let out = output.out
-        guard format == .pack else {
-            guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
-            return
-        }
+        guard format == .pack else { return try Self.place(temporary, path) }
         let report = try EvidenceText.check(
             temporary, keys, kept, ProgressLine(isOn: Talk.isTerminal && out.format == .table))
         // One that does not hold is kept all the same: it is evidence too.
-        guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
+        try Self.place(temporary, path)
         out.show(report.document) { EvidenceText.text(report) + "written to \(Terminal.harmless(path))\n" }
         try EvidenceText.judge(report)
+    }
+
+    /// Not over a file that has appeared meanwhile; where there are no hard links, by renaming.
+    private static func place(_ temporary: String, _ path: String) throws(CommandError) {
+        if link(temporary, path) == 0 { return }
+        guard errno != EEXIST else { throw exists(path) }
+        guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
+    }
+
+    private static func exists(_ path: String) -> CommandError {
+        let failure = Failure(
+            "file.exists", "\(path) is there already", remedy: "name a file that does not exist yet")
+        return CommandError(.of(failure), failure)
     }
 
     // MARK: - From where

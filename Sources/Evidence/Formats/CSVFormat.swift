@@ -41,18 +41,48 @@ enum CSVFormat {
         return bytes + [0x0D, 0x0A]
     }
 
-    /// A spreadsheet takes what begins so for a formula, and runs it.
-    private static let dangerous = Array("=+-@\t\r\n".utf8)
+    /// A spreadsheet takes what begins so for a formula, and runs it; the wide forms where East Asian text is typed.
+    private static let signs: Set<Unicode.Scalar> = ["=", "+", "-", "@", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}"]
+    /// What a spreadsheet may trim in front of it.
+    private static let blanks: Set<Unicode.Scalar> = [
+        " ", "\t", "\n", "\r", "\u{0B}", "\u{0C}", "\u{A0}", "\u{3000}"
+    ]
+    /// Where a program that was set to another separator begins another cell.
+    private static let separators: Set<Unicode.Scalar> = [";", "\t", "\n", "\r"]
+
+    /// The cell with an apostrophe wherever a formula could begin.
+    static func guarded(_ cell: String) -> String {
+        // Most begin with a letter or a digit and hold no separator.
+        let isPlain = cell.utf8.first.map { (0x30...0x3A).contains($0) || (0x41...0x7F).contains($0) } ?? true
+        if isPlain, !cell.utf8.contains(where: { $0 == 0x3B || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) { return cell }
+        let scalars = Array(cell.unicodeScalars)
+        // From the end: whether a sign stands there, once blanks are skipped.
+        var leads = Array(repeating: false, count: scalars.count)
+        var lead = false
+        for (place, scalar) in scalars.enumerated().reversed() {
+            lead = signs.contains(scalar) || lead && blanks.contains(scalar)
+            leads[place] = lead
+        }
+        guard leads.contains(true) || scalars.first.map({ separators.contains($0) }) ?? false else { return cell }
+        var guarded = String.UnicodeScalarView()
+        var isStart = true
+        for (place, scalar) in scalars.enumerated() {
+            if isStart && leads[place] || place == 0 && scalar != ";" && separators.contains(scalar) { guarded.append("'") }
+            guarded.append(scalar)
+            isStart = separators.contains(scalar)
+        }
+        return String(guarded)
+    }
 
     private static func append(_ cell: String, to bytes: inout [UInt8]) {
-        let text = cell.utf8
-        let isDangerous = text.first.map(dangerous.contains) ?? false
-        guard isDangerous || text.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0D || $0 == 0x0A }) else {
+        let guarded = Self.guarded(cell)
+        let text = guarded.utf8
+        let isGuarded = text.count != cell.utf8.count
+        guard isGuarded || text.contains(where: { $0 == 0x22 || $0 == 0x2C || $0 == 0x0D || $0 == 0x0A }) else {
             bytes += text
             return
         }
         bytes.append(0x22)
-        if isDangerous { bytes.append(UInt8(ascii: "'")) }
         for byte in text {
             if byte == 0x22 { bytes.append(0x22) }
             bytes.append(byte)
