@@ -43,7 +43,8 @@ public struct EvidenceReport: Sendable {
             "treeHead": checkpoint.map { .string($0.head.description) },
             "first": range.map { .integer($0.lowerBound) }, "last": range.map { .integer($0.upperBound) },
             "entries": .integer(entries), "matches": .integer(matches), "bodies": .integer(bodies),
-            "erased": .integer(erased), "unprovenErasures": .integer(unprovenErasures), "gone": .integer(gone), "filter": filter,
+            "erased": .integer(erased), "unprovenErasures": .integer(unprovenErasures), "gone": .integer(gone),
+            "filter": filter,
             "signers": .array(signers.map { .string($0) }), "notes": .array(notes.map { .string($0) }),
             "unproven": .array(unproven.map { .string($0) }),
             "findings": .array(

@@ -136,7 +136,8 @@ extension EvidencePack {
             --------------
 
             - The entries are, byte for byte and without a gap, those that the checkpoint's tree has at these places.
-            - The bodies are the ones that the entries name, unless they are said to be erased.
+            - The bodies are the ones that the entries name, unless they are said to be erased. Where the event that
+              erased one lies in the range, it says so; where it lies behind, the verifier notes it as unproven.
             - Every entry in the range that fits the question is among the matches, and no other. The question is in
               query.json: see that it is the one that you asked.
             - Where times were asked for, the entries at both ends lie outside of them, or are the log's own ends.
@@ -156,7 +157,7 @@ extension EvidencePack {
 
             entries.jsonl    every entry of the range, the bytes that were hashed, a line each
             leaves.bin       their hashes, 32 bytes each: SHA-256(0x00 || entry)
-            entries.csv      the matches as a table; a cell that a spreadsheet could run begins with an apostrophe
+            entries.csv      the matches as a table; a cell that a spreadsheet could run has an apostrophe there
             bodies.jsonl     what the matches name by digest: SHA-256(salt || content)
             query.json       the question, the range, the matches, and who asked
             checkpoint       a signed note (c2sp.org/tlog-checkpoint)

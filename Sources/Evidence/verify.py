@@ -970,14 +970,15 @@ def main():
         options = parser.parse_args()
     except SystemExit as end:
         return 64 if end.code else 0
+    code = "log.key-invalid"
     try:
         keys = [Key(text) for text in options.key]
-        kept = []
+        kept, code = [], "log.checkpoint-invalid"
         for path in options.checkpoint:
             with open(path, "rb") as file:
                 kept.append(Checkpoint(file.read(1 << 20), "the checkpoint " + path))
     except Bad as error:
-        print("error: %s [usage]" % error, file=sys.stderr)
+        print("error: %s [%s]" % (error, code), file=sys.stderr)
         return 64
     except OSError as error:
         print("error: %s cannot be read: %s [file.unreadable]" % (error.filename, error.strerror), file=sys.stderr)

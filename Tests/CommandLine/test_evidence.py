@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,87 @@ def test_a_pack_that_was_cut_short_is_none(shiplog, pack, tmp_path):  # noqa: F8
         (tmp_path / "cut.zip").write_bytes(data[:length])
         assert verify(tmp_path / "cut.zip")[0] == 8, length
         shiplog.run("ledger", "verify", tmp_path / "cut.zip", code=8)
+
+
+def test_a_pack_with_anything_around_it_is_none(shiplog, pack, tmp_path):  # noqa: F811
+    data = pack.read_bytes()
+    for forged in (b"JUNK" + data, data + b"JUNK"):
+        (tmp_path / "around.zip").write_bytes(forged)
+        assert verify(tmp_path / "around.zip")[0] == 8
+        shiplog.run("ledger", "verify", tmp_path / "around.zip", code=8)
+    # Behind the end of a member's packed data, with lengths that fit.
+    with zipfile.ZipFile(pack) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    path = tmp_path / "behind.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            packer = zlib.compressobj(wbits=-15)
+            info = zipfile.ZipInfo(name)
+            archive.writestr(info, packer.compress(content) + packer.flush() + (b"JUNK" if name == "README.txt" else b""))
+    patch(path, files)
+    assert verify(path)[0] == 8
+    assert "README.txt is damaged" in shiplog.run("ledger", "verify", path, code=8).stderr
+
+
+def patch(path, files):
+    """Says of members that were stored that they are packed."""
+    with zipfile.ZipFile(path) as archive:
+        members, start = archive.infolist(), archive.start_dir
+    data, place = bytearray(path.read_bytes()), start
+    for member in members:
+        content = files[member.filename]
+        for method, checksum, size in ((member.header_offset + 8, member.header_offset + 14, member.header_offset + 22),
+                                       (place + 10, place + 16, place + 24)):
+            struct.pack_into("<H", data, method, 8)
+            struct.pack_into("<I", data, checksum, zlib.crc32(content))
+            struct.pack_into("<I", data, size, len(content))
+        place += 46 + len(member.filename)
+    path.write_bytes(data)
+
+
+def test_a_body_is_not_erased_because_the_pack_says_so(shiplog, pack, tmp_path):  # noqa: F811
+    def change(files):
+        lines = files["bodies.jsonl"].splitlines(keepends=True)
+        body = json.loads(lines[0])
+        last = json.loads(files["query.json"])["range"]["last"]
+        lines[0] = json.dumps({"erasedBy": last, "name": body["name"], "sequence": body["sequence"]}).encode() + b"\n"
+        files["bodies.jsonl"] = b"".join(lines)
+
+    forged = rewrite(pack, tmp_path / "forged.zip", change)
+    code, text = verify(forged)
+    assert code == 8 and "is said to have erased the body" in text, text
+    assert "is said to have erased the body" in shiplog.run("ledger", "verify", forged, code=8).stderr
+
+
+@pytest.mark.parametrize("change", [
+    lambda query: query.update(ledger="other"), lambda query: query.update(origin="other.example/log"),
+    lambda query: query["made"].update(event=1), lambda query: query.update(color="red"),
+    lambda query: query["range"].update(first=1.0), lambda query: query["range"].update(first=True)])
+def test_a_question_that_says_what_is_not_so_is_found(shiplog, pack, tmp_path, change):  # noqa: F811
+    def edit(files):
+        query = json.loads(files["query.json"])
+        change(query)
+        files["query.json"] = json.dumps(query).encode()
+
+    forged = rewrite(pack, tmp_path / "forged.zip", edit)
+    code, text = verify(forged)
+    assert code == 8, text
+    shiplog.run("ledger", "verify", forged, code=8)
+
+
+def test_a_file_that_is_not_there_is_said_with_a_code(shiplog, tmp_path):  # noqa: F811
+    code, text = verify(tmp_path / "none.zip")
+    assert code == 2 and text.startswith("error: ") and "[evidence.unreadable]" in text
+    assert "evidence.unreadable" in shiplog.run("ledger", "verify", tmp_path / "none.zip", code=2).stderr
+
+
+@pytest.mark.parametrize("form", ["pack", "jsonl"])
+def test_an_export_replaces_no_file(shiplog, tmp_path, form):  # noqa: F811
+    path = tmp_path / "kept"
+    path.write_text("mine")
+    done = shiplog.run("ledger", "export", "--format", form, "-O", path, code=5)
+    assert "file.exists" in done.stderr
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
 
 
 def test_streams_are_lines_that_programs_read(shiplog):  # noqa: F811

@@ -110,6 +110,42 @@ import TransparencyLog
                 keys["epochs"] = [["origin": .string(name), "keys": [.string(key)]]]
             }
         },
+        Forgery(testDescription: "a body is said to be erased by an entry that did not", sequence: 30) { pack in
+            pack.sayErased(by: 30)
+        },
+        Forgery(testDescription: "a body is said to be erased by an entry in front of it", sequence: 2) { pack in
+            pack.sayErased(by: 1)
+        },
+        Forgery(testDescription: "a body is said to be erased by its own entry", sequence: 2) { pack in
+            pack.sayErased(by: 2)
+        },
+        Forgery(testDescription: "a body is said to be erased by an entry that there is not", sequence: 2) { pack in
+            pack.sayErased(by: 1_000_000)
+        },
+        Forgery(testDescription: "a body is said to be erased by what is no integer", sequence: 2) { pack in
+            pack.sayErased(by: "30")
+        },
+        Forgery(testDescription: "a body is said to be erased by nothing", sequence: 2) { pack in
+            pack.sayErased(by: .null)
+        },
+        Forgery(testDescription: "the origin is another log's", sequence: nil) { pack in
+            try pack.edit("query.json") { $0["origin"] = "other.example/log" }
+        },
+        Forgery(testDescription: "the ledger is another", sequence: nil) { pack in
+            try pack.edit("query.json") { $0["ledger"] = "other" }
+        },
+        Forgery(testDescription: "an entry is said to record the export, and is another", sequence: 5) { pack in
+            try pack.edit("query.json") { $0.set(5, at: ["made", "event"]) }
+        },
+        Forgery(testDescription: "the question has a member that nobody knows", sequence: nil) { pack in
+            try pack.edit("query.json") { $0["color"] = "red" }
+        },
+        Forgery(testDescription: "the range begins with a number that is no integer", sequence: nil) { pack in
+            pack.replace("\"first\": 1,", "\"first\": 1.0,", in: "query.json")
+        },
+        Forgery(testDescription: "a cell of the table is quoted without need", sequence: 1) { pack in
+            pack.replace("\r\n1,", "\r\n\"1\",", in: "entries.csv")
+        },
         Forgery(testDescription: "a file was added", sequence: nil) { $0.files.append(("more.txt", [1])) },
         Forgery(testDescription: "a file is missing", sequence: nil) { pack in
             pack.files.removeAll { $0.name == "bodies.jsonl" }
@@ -164,6 +200,71 @@ import TransparencyLog
         await fixture.test.close()
     }
 
+    @Test("with anything in front of the zip file, behind it, or between its members is found out")
+    func aroundTheZip() async throws {
+        let fixture = try await PackFixture.make()
+        try await fixture.fill()
+        let whole = try #require(FileManager.default.contents(atPath: try await fixture.pack()))
+        let junk = Data("JUNK".utf8)
+        // A directory behind junk could still be found from the end by who looks for it.
+        var commented = whole
+        commented[commented.endIndex - 2] = 4
+        for forged in [junk + whole, whole + junk, commented + junk] {
+            #expect(try isRefused(forged, fixture))
+        }
+        await fixture.test.close()
+    }
+
+    @Test("with a bit that is another in a header, in packed data or behind them is found out")
+    func bitsOfTheZip() async throws {
+        let fixture = try await PackFixture.make()
+        try await fixture.fill()
+        let whole = try #require(FileManager.default.contents(atPath: try await fixture.pack()))
+        // The local header of README.txt: its mark, flags, method, time, checksum, sizes, lengths and name.
+        for place in [0, 6, 8, 11, 14, 18, 22, 26, 28, 30, 35] {
+            #expect(try isRefused(flipped(whole, place), fixture), "header at \(place)")
+        }
+        for sample in 1..<24 {
+            let place = whole.count * sample / 24
+            let forged = flipped(whole, place)
+            // Either both refuse it, or neither.
+            let path = try write(forged, fixture)
+            let isSound = try EvidenceVerifier.verify(path).isSound
+            #expect(try verifyPy(path).status == (isSound ? 0 : 8), "at \(place)")
+        }
+        await fixture.test.close()
+    }
+
+    private func flipped(_ data: Data, _ place: Int) -> Data {
+        var bytes = Array(data)
+        bytes[place] ^= 1 << UInt8(place % 8)
+        return Data(bytes)
+    }
+
+    private func write(_ data: Data, _ fixture: PackFixture) throws -> String {
+        let path = fixture.folder.path + "/forged.zip"
+        try data.write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    /// Whether both verifiers refuse it.
+    private func isRefused(_ data: Data, _ fixture: PackFixture) throws -> Bool {
+        let path = try write(data, fixture)
+        let status = try verifyPy(path).status
+        return !(try EvidenceVerifier.verify(path)).isSound && status == 8
+    }
+
+    @Test(
+        "names an origin that ends with the ledger's uid, an epoch behind it",
+        arguments: [
+            ("ledger.example/abc", true), ("a/b/abc/2-wxyz", true), ("a/abc/12-wxyz", true), ("a/abc/1-wxyz", false),
+            ("a/abc/x", false), ("a/abcd", false), ("a/abc/2-w/3-x", false), ("a/abc/+2", false), ("abc/", false)
+        ])
+    func origins(origin: String, isOne: Bool) {
+        #expect(PackQuestion.isOrigin(origin, of: "abc") == isOne)
+        #expect(!PackQuestion.isOrigin(origin, of: ""))
+    }
+
     @Test("of a log whose owner edited a row and signed it anew is found out by a checkpoint from before")
     func resigned() async throws {
         let fixture = try await PackFixture.make()
@@ -193,5 +294,22 @@ import TransparencyLog
         #expect(!(try EvidenceVerifier.verify(path, kept: [KeptHead(kept.head)])).isSound)
         #expect(!(try EvidenceVerifier.verify(path, keys: fixture.keeper.epoch?.keys ?? [])).isSound)
         await fixture.test.close()
+    }
+}
+
+extension Unpacked {
+    /// Puts an erasure in place of the first body, which is the entry #2's.
+    fileprivate mutating func sayErased(by event: JSON) {
+        var lines = self.lines("bodies.jsonl")
+        guard let first = lines.first, var body = try? JSON(parsing: Array(first.utf8)) else { return }
+        body["content"] = nil
+        body["salt"] = nil
+        body["erasedBy"] = event
+        lines[0] = body.canonicalString
+        setLines("bodies.jsonl", lines)
+    }
+
+    fileprivate mutating func replace(_ text: String, _ other: String, in name: String) {
+        self[name] = Array(String(decoding: self[name], as: UTF8.self).replacingOccurrences(of: text, with: other).utf8)
     }
 }

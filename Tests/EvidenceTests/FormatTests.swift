@@ -67,7 +67,7 @@ import TransparencyLog
 
     @Test(
         "a cell that a spreadsheet would run begins with an apostrophe",
-        arguments: ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+        arguments: ["=1+1", "+1", "-1", "@x", "\tx", "\rx", " =1", "\u{A0}+1", "\u{3000}-1", "＝1", "＋1", "－1", "＠x"])
     func formula(text: String) {
         let json: JSON = [
             "kind": "sync", "sequence": 1, "source": ["commit": ["subject": .string(text)]]
@@ -75,5 +75,14 @@ import TransparencyLog
         let line = CSVFormat.line(
             ExportedEntry(ledger: "", sequence: 1, bytes: [], json: json, leaf: .empty))
         #expect(String(decoding: line, as: UTF8.self).contains("\"'" + text + "\""))
+    }
+
+    @Test("a formula behind another separator gets an apostrophe too") func separators() {
+        #expect(CSVFormat.guarded("fix;=1") == "fix;'=1")
+        #expect(CSVFormat.guarded("fix; @x;y") == "fix;' @x;y")
+        #expect(CSVFormat.guarded("fix\t-1") == "fix\t'-1")
+        #expect(CSVFormat.guarded(";=1") == ";'=1")
+        #expect(CSVFormat.guarded("a;b - c = d") == "a;b - c = d")
+        #expect(CSVFormat.guarded("  plain") == "  plain")
     }
 }

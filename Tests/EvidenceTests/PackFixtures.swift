@@ -78,7 +78,7 @@ struct PackFixture {
         try await pack.write(
             .init(
                 at: test.clock.now, actor: Actor(name: "ada", means: .token), version: "shiplog test",
-                event: SequenceNumber(1))
+                event: SequenceNumber(checkpoint.head.size + 1))
         ) { try file.write(contentsOf: $0) }
         try file.close()
         return path

@@ -139,16 +139,18 @@ import TransparencyLog
         try await fixture.fill()
         _ = try #require(try await fixture.keeper.publish())
         let event = try await fixture.ledger.record(Event(.serverStopped, actor: .controller)).value
+        let erased = try await fixture.eraseReasons()
         // The way that retention takes: a fold first, then what it covers.
         try fixture.tamper(
             """
-            UPDATE body SET content = NULL, salt = NULL, erased_by = \(event) WHERE name = 'reason';
             INSERT INTO fold (event, first, last, entries) VALUES (\(event), 12, 40, 29);
             DELETE FROM revision WHERE sequence BETWEEN 12 AND 40 AND same_as IS NOT NULL;
             """)
         let report = try sound(try await fixture.pack())
         #expect(report.gone > 20)
+        #expect(erased.count == 4)
         #expect(report.erased == 4)
+        #expect(report.unprovenErasures == 0)
         #expect(!report.isComplete)
         #expect(report.notes.contains { $0.contains("retention took") })
         // Asked for all, the rows that are gone are no matches: nobody knows what they said.
@@ -157,6 +159,22 @@ import TransparencyLog
         let whole = try sound(try await fixture.pack(.init(all)))
         #expect(whole.gone == report.gone)
         #expect(whole.matches == whole.entries - whole.gone)
+        await fixture.test.close()
+    }
+
+    @Test("says that an erasure is unproven when its event is behind the range") func unprovenErasure() async throws {
+        let fixture = try await PackFixture.make()
+        try await fixture.fill()
+        let last = try await fixture.ledger.treeHead().size
+        let erased = try await fixture.eraseReasons()
+        let path = try await fixture.pack(.init(last: last))
+        let report = try sound(path)
+        #expect(report.erased == 4)
+        #expect(report.unprovenErasures == 4)
+        let by = try #require(erased.first)
+        let note = "unproven erasure: #\(by) is said to have erased the body reason of "
+        #expect(report.notes.contains { $0.hasPrefix(note) })
+        #expect(try verifyPy(path).text.contains("note: unproven erasure: #\(by) "))
         await fixture.test.close()
     }
 
@@ -221,6 +239,22 @@ import TransparencyLog
 }
 
 extension PackFixture {
+    /// Erases every reason of a revision the way that people do.
+    /// - Returns: the events that did it.
+    func eraseReasons() async throws -> [Int64] {
+        let size = try await ledger.treeHead().size
+        var events: [Int64] = []
+        for number in 1...size {
+            let entries = try await ledger.entries(number...number)
+            guard let found = entries.first, let bytes = found, let sequence = SequenceNumber(number),
+                try JSON(parsing: bytes).at("bodies", "reason") != nil
+            else { continue }
+            let event = Event(.bodyErased, actor: .controller, detail: ["reason": "asked for"])
+            events.append(try await ledger.eraseBody("reason", of: sequence, event: event).value)
+        }
+        return events
+    }
+
     func fillMore() async throws {
         for _ in 0..<20 { try await ledger.record(Event(.serverStopped, actor: .controller)) }
     }

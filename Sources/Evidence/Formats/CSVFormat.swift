@@ -54,7 +54,9 @@ enum CSVFormat {
     static func guarded(_ cell: String) -> String {
         // Most begin with a letter or a digit and hold no separator.
         let isPlain = cell.utf8.first.map { (0x30...0x3A).contains($0) || (0x41...0x7F).contains($0) } ?? true
-        if isPlain, !cell.utf8.contains(where: { $0 == 0x3B || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) { return cell }
+        if isPlain, !cell.utf8.contains(where: { $0 == 0x3B || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) {
+            return cell
+        }
         let scalars = Array(cell.unicodeScalars)
         // From the end: whether a sign stands there, once blanks are skipped.
         var leads = Array(repeating: false, count: scalars.count)
@@ -67,7 +69,9 @@ enum CSVFormat {
         var guarded = String.UnicodeScalarView()
         var isStart = true
         for (place, scalar) in scalars.enumerated() {
-            if isStart && leads[place] || place == 0 && scalar != ";" && separators.contains(scalar) { guarded.append("'") }
+            if isStart && leads[place] || place == 0 && scalar != ";" && separators.contains(scalar) {
+                guarded.append("'")
+            }
             guarded.append(scalar)
             isStart = separators.contains(scalar)
         }
