@@ -55,7 +55,11 @@ public struct EvidenceVerifier {
         if let name = missing.sorted().first { throw Self.wrong("the file \(name) is missing from the pack") }
         if let name = added.sorted().first { throw Self.wrong("the file \(name) does not belong into a pack") }
         for name in ["README.txt", "verify.py"] { _ = try small(name) }
-        let checkpoint = try Checkpoint(parsing: try small("checkpoint"))
+        let note = try small("checkpoint")
+        let checkpoint = try Checkpoint(parsing: note)
+        guard checkpoint.note.bytes == note else {
+            throw Self.wrong("the checkpoint of the pack is not written the one way that there is")
+        }
         report.checkpoint = checkpoint
         try checkSignature(checkpoint, try document("keys.json"), &report)
         let question = try PackQuestion(

@@ -29,6 +29,7 @@ ENTRY_LIMIT = 1 << 16
 BODY_LIMIT = 100 << 20
 SMALL = 4 << 20
 QUERY = 256 << 20
+DEPTH = 128
 MEMBERS = ("format", "ledger", "origin", "filter", "asked", "completeness", "range", "made", "matches", "matched", "gone")
 COLUMNS = ("sequence", "recordedAt", "kind", "outcome", "application", "project", "applicationUID", "actor", "means",
            "tokenID", "requestID", "cause", "sync", "health", "repository", "targetRevision", "commit", "subject",
@@ -64,6 +65,14 @@ def parse(data):
     value = DECODER.decode(data.decode("utf-8"))
     if not isinstance(value, dict):
         raise ValueError("no map")
+    if data.count(b"[") + data.count(b"{") > DEPTH:
+        level, depth = [value], 0
+        while level:
+            depth += 1
+            if depth > DEPTH:
+                raise ValueError("nested too deeply")
+            level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+                     if isinstance(inner, (dict, list))]
     return value
 
 
@@ -272,7 +281,7 @@ class Checkpoint:
             raise Bad("%s is no signed note" % name)
         text, separator, rest = whole.rpartition("\n\n")
         lines = text.split("\n")
-        if not separator or not rest.endswith("\n") or len(lines) < 3 or any(
+        if not separator or not rest.endswith("\n") or len(lines) < 3 or not all(lines) or any(
                 ord(letter) < 32 and letter != "\n" for letter in whole):
             raise Bad("%s is no signed note" % name)
         self.text = (text + "\n").encode()
@@ -280,17 +289,20 @@ class Checkpoint:
         if not lines[1].isascii() or not lines[1].isdigit() or str(int(lines[1])) != lines[1]:
             raise Bad("%s has no size" % name)
         self.size = int(lines[1])
+        if self.size > 1 << 48:
+            raise Bad("%s has no size" % name)
         self.root = unbase64(lines[2], 32)
         self.signatures = []
         for line in rest[:-1].split("\n"):
             parts = line.split(" ")
-            if len(parts) != 3 or parts[0] != "\u2014":
+            if (len(parts) != 3 or parts[0] != "\u2014" or not 0 < len(parts[1].encode()) <= 255
+                    or any(letter in "+\x7f" or letter.isspace() for letter in parts[1])):
                 raise Bad("%s has a line that is no signature" % name)
             blob = unbase64(parts[2])
             if len(blob) < 5:
                 raise Bad("%s has a signature that is too short" % name)
             self.signatures.append((parts[1], blob[:4], blob[4:]))
-        if not self.signatures:
+        if not 0 < len(self.signatures) <= 100:
             raise Bad("%s is not signed" % name)
 
     def verify(self, keys):
@@ -707,6 +719,8 @@ class Verifier:
         self.small("README.txt")
         self.small("verify.py")
         self.checkpoint = Checkpoint(self.small("checkpoint"), "the checkpoint of the pack")
+        if len(set(self.checkpoint.signatures)) != len(self.checkpoint.signatures):
+            raise Bad("the checkpoint of the pack is not written the one way that there is")
         self.check_signature()
         query = self.document("query.json", QUERY)
         self.check_query(query)
