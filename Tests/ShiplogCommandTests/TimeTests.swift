@@ -54,7 +54,8 @@ struct TimeTests {
         #expect(InstantArgument.withoutDashes([command, "-2h", "40", "-o"]) == [command, "2h", "40", "-o"])
         #expect(InstantArgument.withoutDashes(["history", "-40"]) == ["history", "-40"])
         for text in ["-40", "40s"] {
-            let moment = try #require(try #require(InstantArgument(argument: text)).text.flatMap { Timestamp($0) })
+            let argument = try #require(InstantArgument(argument: text))
+            let moment = try #require(argument.text.flatMap { Timestamp($0) })
             let ago = Moment.now.milliseconds - moment.milliseconds
             #expect((39_000...60_000).contains(ago), "\(text): \(ago)")
         }
