@@ -116,9 +116,14 @@ public struct DirectorySource: Sendable {
         return Array(parts.dropFirst(root.count))
     }
 
+    /// Whether a file's name says that it may hold manifests.
+    public static func isManifestName(_ name: some StringProtocol) -> Bool {
+        [".yaml", ".yml", ".json", ".jsonnet"].contains { name.hasSuffix($0) }
+    }
+
     private func isManifest(_ relative: [Substring]) -> Bool {
         guard options.recurse || relative.count == 1, let name = relative.last,
-            [".yaml", ".yml", ".json", ".jsonnet"].contains(where: { name.hasSuffix($0) })
+            Self.isManifestName(name)
         else { return false }
         let path = relative.joined(separator: "/")
         if let exclude, exclude.matches(path) { return false }

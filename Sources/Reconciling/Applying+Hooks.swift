@@ -205,14 +205,6 @@ struct HookObjects: Sendable {
         try await release(live, kind)
         let deletion = try await deleted(live, kind, .foreground)
         guard deletion == .pending else { return }
-        let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline, !Task.isCancelled {
-            let rest = try await mirror.cluster.get(kind, namespace: live.namespace, name: live.name)
-            if rest == nil || rest?.uid != live.uid { return }
-            try? await Task.sleep(for: .milliseconds(200))
-        }
-        throw Failure(
-            "cluster.deletion-stuck", "\(live.key) was marked for deletion and is still there",
-            remedy: "look at its metadata.finalizers", next: .retry(afterMilliseconds: nil))
+        try await mirror.cluster.waitForRemoval(of: live, as: kind)
     }
 }

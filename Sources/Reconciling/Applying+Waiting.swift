@@ -87,22 +87,8 @@ extension Applying {
 
     private func look(at items: [Pending], asking: Bool) async -> [(Pending, Sight)] {
         guard asking else { return items.map { ($0, .there($0.live)) } }
-        var sights = [Sight?](repeating: nil, count: items.count)
-        await withTaskGroup(of: (Int, Sight).self) { tasks in
-            var next = 0
-            func start() {
-                guard next < items.count else { return }
-                let index = next
-                next += 1
-                tasks.addTask { (index, await look(at: items[index])) }
-            }
-            for _ in 0..<max(1, parallelWrites) { start() }
-            while let (index, sight) = await tasks.next() {
-                sights[index] = sight
-                start()
-            }
-        }
-        return zip(items, sights).compactMap { item, sight in sight.map { (item, $0) } }
+        let sights = await items.concurrentMap(atOnce: parallelWrites) { await look(at: $0) }
+        return Array(zip(items, sights))
     }
 
     private func look(at item: Pending) async -> Sight {
@@ -193,7 +179,7 @@ extension Applying {
     /// seconds will refuse that object, which says more than a wait.
     func establish(_ batch: [SyncStage.Item], _ steps: [Step]) async {
         for step in steps {
-            guard let pending = step.pending, pending.live.gvk.kind == "CustomResourceDefinition",
+            guard let pending = step.pending, pending.live.isDefinition,
                 step.outcome?.action != .unchanged
             else { continue }
             let deadline = ContinuousClock.now + .seconds(10)

@@ -91,7 +91,7 @@ struct Applying: Sendable {
                 for item in stage.batches[index...].joined() { skip(item, in: &result) }
                 break
             }
-            let steps = await carryOut(batch)
+            let steps = await batch.concurrentMap(atOnce: parallelWrites) { await carryOut($0) }
             for step in steps {
                 if let outcome = step.outcome { add(outcome, to: &result) }
                 if let live = step.live { result.parts.append(Health.Part(key: live.key, state: .present(live))) }
@@ -101,30 +101,6 @@ struct Applying: Sendable {
             if result.failure == nil { await establish(batch, steps) }
         }
         return pending
-    }
-
-    private func carryOut(_ batch: [SyncStage.Item]) async -> [Step] {
-        guard batch.count > 1 else {
-            var results: [Step] = []
-            for item in batch { results.append(await carryOut(item)) }
-            return results
-        }
-        var results = [Step?](repeating: nil, count: batch.count)
-        await withTaskGroup(of: (Int, Step).self) { tasks in
-            var next = 0
-            func start() {
-                guard next < batch.count else { return }
-                let index = next
-                next += 1
-                tasks.addTask { (index, await carryOut(batch[index])) }
-            }
-            for _ in 0..<max(1, parallelWrites) { start() }
-            while let (index, step) = await tasks.next() {
-                results[index] = step
-                start()
-            }
-        }
-        return results.compactMap(\.self)
     }
 
     private func carryOut(_ item: SyncStage.Item) async -> Step {
@@ -239,18 +215,9 @@ struct Applying: Sendable {
             return (kind, deletion != .pending)
         }
         // Only a deletion that has ended makes room for the object that takes its place.
-        let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline, !Task.isCancelled {
-            let rest = try await mirror.cluster.get(kind, namespace: live.namespace, name: live.name)
-            if rest == nil || rest?.uid != live.uid {
-                await mirror.observeGone(change.key, of: uid)
-                return (kind, true)
-            }
-            try? await Task.sleep(for: .milliseconds(200))
-        }
-        throw Failure(
-            "cluster.deletion-stuck", "\(change.key) was marked for deletion and is still there",
-            remedy: "look at its metadata.finalizers", next: .retry(afterMilliseconds: nil))
+        try await cluster.waitForRemoval(of: live, as: kind)
+        await mirror.observeGone(change.key, of: uid)
+        return (kind, true)
     }
 
     private func skip(_ item: SyncStage.Item, in result: inout Result) {

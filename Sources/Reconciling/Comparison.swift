@@ -112,11 +112,7 @@ struct Comparer: Sendable {
 
     /// A custom kind whose definition comes with the same manifests is absent, not unknown.
     static func isDefined(_ gvk: GroupVersionKind, by resources: [Resource]) -> Bool {
-        resources.contains { resource in
-            resource.gvk.kind == "CustomResourceDefinition"
-                && resource.object.at("spec", "group")?.string == gvk.group
-                && resource.object.at("spec", "names", "kind")?.string == gvk.kind
-        }
+        resources.contains { $0.definedKind == gvk.groupKind }
     }
 
     private func state(

@@ -41,19 +41,8 @@ extension Controller {
         }
         subjects.sort { ($0.reference.name, $0.reference.uid) < ($1.reference.name, $1.reference.uid) }
         let names = Set(now.values.map(\.name))
-        let items = await withTaskGroup(of: (Int, FleetPlan.Item).self) { group in
-            var items = [FleetPlan.Item?](repeating: nil, count: subjects.count)
-            var waiting = subjects.enumerated().makeIterator()
-            func start() {
-                guard let (index, subject) = waiting.next() else { return }
-                group.addTask { (index, await self.plan(subject, at, options, taken: names)) }
-            }
-            for _ in 0..<Self.plansAtOnce { start() }
-            while let (index, item) = await group.next() {
-                items[index] = item
-                start()
-            }
-            return items.compactMap(\.self)
+        let items = await subjects.concurrentMap(atOnce: Self.plansAtOnce) {
+            await self.plan($0, at, options, taken: names)
         }
         return FleetPlan(at: page.at, madeAt: self.now(), asOf: page.asOf, options: options, items: items)
     }

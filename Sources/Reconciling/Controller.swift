@@ -251,14 +251,8 @@ public final class Controller: Sendable {
             }
             readers[url, default: []].append(status.registered.uid)
         }
-        await withTaskGroup(of: Void.self) { group in
-            var waiting = readers.makeIterator()
-            func start() {
-                guard let (url, uids) = waiting.next() else { return }
-                group.addTask { await self.fetch(url, for: uids, WorkQueue.Reasons(causes: [cause])) }
-            }
-            for _ in 0..<8 { start() }
-            while await group.next() != nil { start() }
+        _ = await Array(readers).concurrentMap(atOnce: 8) { url, uids in
+            await self.fetch(url, for: uids, WorkQueue.Reasons(causes: [cause]))
         }
     }
 

@@ -73,7 +73,8 @@ struct Rendering: Sendable {
     static func settle(
         _ resources: [Resource], in application: Application, uid: ApplicationUID, catalog: KindCatalog
     ) throws(Failure) -> (resources: [Resource], warnings: [String]) {
-        let scopes = customScopes(in: resources)
+        // Of custom kinds whose definition is not in the cluster yet.
+        let scopes = Resource.definedScopes(in: resources)
         var warnings: [String] = []
         var settled: [Resource] = []
         var places: [ResourceKey: Int] = [:]
@@ -105,17 +106,5 @@ struct Rendering: Sendable {
             }
         }
         return (settled, warnings)
-    }
-
-    /// The scope of custom kinds whose definition is among the manifests and not in the cluster yet.
-    private static func customScopes(in resources: [Resource]) -> [GroupKind: Bool] {
-        var scopes: [GroupKind: Bool] = [:]
-        for resource in resources where resource.gvk.kind == "CustomResourceDefinition" {
-            guard let group = resource.object.at("spec", "group")?.string,
-                let kind = resource.object.at("spec", "names", "kind")?.string
-            else { continue }
-            scopes[GroupKind(group: group, kind: kind)] = resource.object.at("spec", "scope")?.string != "Cluster"
-        }
-        return scopes
     }
 }

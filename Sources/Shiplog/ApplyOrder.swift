@@ -139,14 +139,24 @@ extension ApplyOrder {
 extension Resource {
     var isNamespace: Bool { gvk.group.isEmpty && gvk.kind == "Namespace" }
 
-    var isDefinition: Bool { gvk.group == "apiextensions.k8s.io" && gvk.kind == "CustomResourceDefinition" }
+    public var isDefinition: Bool { gvk.group == "apiextensions.k8s.io" && gvk.kind == "CustomResourceDefinition" }
 
     /// The kind that a CustomResourceDefinition defines; nil for anything else.
-    var definedKind: GroupKind? {
+    public var definedKind: GroupKind? {
         guard isDefinition, let group = object.at("spec", "group")?.string,
             let kind = object.at("spec", "names", "kind")?.string
         else { return nil }
         return GroupKind(group: group, kind: kind)
+    }
+
+    /// Whether the objects of the kind that a CustomResourceDefinition defines live in namespaces.
+    public static func definedScopes(in resources: [Resource]) -> [GroupKind: Bool] {
+        var scopes: [GroupKind: Bool] = [:]
+        for resource in resources {
+            guard let kind = resource.definedKind else { continue }
+            scopes[kind] = resource.object.at("spec", "scope")?.string != "Cluster"
+        }
+        return scopes
     }
 
     /// Whether an annotation of Argo CD's with comma-separated options names this one.

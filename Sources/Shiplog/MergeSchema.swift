@@ -116,16 +116,13 @@ public indirect enum MergeSchema: Sendable, Hashable {
 extension MergeSchema {
     /// The schemas of the kinds that a CustomResourceDefinition defines, its stored version's last.
     public static func defined(by definition: Resource) -> [GroupVersionKind: MergeSchema] {
-        guard definition.gvk.kind == "CustomResourceDefinition",
-            let group = definition.object.at("spec", "group")?.string,
-            let kind = definition.object.at("spec", "names", "kind")?.string
-        else { return [:] }
+        guard let defined = definition.definedKind else { return [:] }
         var result: [GroupVersionKind: MergeSchema] = [:]
         for version in definition.object.at("spec", "versions")?.array ?? [] {
             guard let name = version["name"]?.string, let schema = version.at("schema", "openAPIV3Schema") else {
                 continue
             }
-            result[GroupVersionKind(group: group, version: name, kind: kind)] = MergeSchema(schema)
+            result[GroupVersionKind(group: defined.group, version: name, kind: defined.kind)] = MergeSchema(schema)
         }
         return result
     }

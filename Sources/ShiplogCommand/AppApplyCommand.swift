@@ -57,7 +57,7 @@ struct AppApplyCommand: ClientCommand {
     }
 
     static func documents(_ file: String) throws(Failure) -> [Document] {
-        let bytes = file == "-" ? try standardInput() : try Places.read(file)
+        let bytes = try Places.input(file)
         let name = file == "-" ? "standard input" : file
         var result: [Document] = []
         // JSON is YAML: one reader tells file and line of what is wrong.
@@ -70,13 +70,5 @@ struct AppApplyCommand: ClientCommand {
             result.append(Document(name: application, json: document.json, place: place))
         }
         return result
-    }
-
-    static func standardInput(limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
-        guard let data = try? FileHandle.standardInput.read(upToCount: limit + 1) else { return [] }
-        guard data.count <= limit else {
-            throw Failure("file.unreadable", "standard input holds more than \(limit >> 20) MiB")
-        }
-        return Array(data)
     }
 }

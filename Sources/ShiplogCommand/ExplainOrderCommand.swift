@@ -98,15 +98,15 @@ enum ManifestPaths {
         var files: [SourceFile] = []
         for path in paths {
             for name in path == "-" ? [path] : try below(path) {
-                let bytes = name == "-" ? try standardInput() : try Places.read(name, limit: limit)
-                let isNamed = [".yaml", ".yml", ".json", ".jsonnet"].contains { name.hasSuffix($0) }
+                let bytes = try Places.input(name, limit: limit)
+                let isNamed = DirectorySource.isManifestName(name)
                 files.append(SourceFile(path: isNamed ? name : name + ".yaml", bytes: bytes))
             }
         }
         let source = try DirectorySource(DirectoryOptions(recurse: true, isExplicit: true))
         var rendered = try source.render(files: files)
         guard !namespace.isEmpty else { return rendered }
-        let scopes = customScopes(in: rendered.resources)
+        let scopes = Resource.definedScopes(in: rendered.resources)
         rendered.resources = rendered.resources.map { resource in
             let kind = resource.gvk.groupKind
             let isNamespaced = scopes[kind] ?? !clusterScoped.contains(kind.description)
@@ -123,29 +123,8 @@ enum ManifestPaths {
             return [path]
         }
         let names = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
-        let files = names.filter { name in
-            [".yaml", ".yml", ".json", ".jsonnet"].contains { name.hasSuffix($0) } && !name.hasPrefix(".git/")
-        }
+        let files = names.filter { DirectorySource.isManifestName($0) && !$0.hasPrefix(".git/") }
         return files.sorted().map { (path.hasSuffix("/") ? path : path + "/") + $0 }
-    }
-
-    private static func standardInput() throws(Failure) -> [UInt8] {
-        guard let data = try? FileHandle.standardInput.read(upToCount: limit + 1) else { return [] }
-        guard data.count <= limit else {
-            throw Failure("file.unreadable", "standard input holds more than 64 MiB")
-        }
-        return Array(data)
-    }
-
-    private static func customScopes(in resources: [Resource]) -> [GroupKind: Bool] {
-        var scopes: [GroupKind: Bool] = [:]
-        for resource in resources where resource.gvk.kind == "CustomResourceDefinition" {
-            guard let group = resource.object.at("spec", "group")?.string,
-                let kind = resource.object.at("spec", "names", "kind")?.string
-            else { continue }
-            scopes[GroupKind(group: group, kind: kind)] = resource.object.at("spec", "scope")?.string != "Cluster"
-        }
-        return scopes
     }
 
     /// Kubernetes' own kinds that live in no namespace: without a server there is nobody to ask.

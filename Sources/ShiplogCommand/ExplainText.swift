@@ -27,10 +27,7 @@ enum ManifestInput {
     static func read(_ files: [String]) throws(Failure) -> [Resource] {
         var sources: [SourceFile] = []
         for file in files {
-            let bytes =
-                file == "-"
-                ? try AppApplyCommand.standardInput(limit: limit)
-                : try Places.read(file, limit: limit)
+            let bytes = try Places.input(file, limit: limit)
             sources.append(SourceFile(path: file == "-" ? "standard input" : file, bytes: bytes))
         }
         let rendered = try ManifestFiles.read(sources, limits: YAMLLimits(bytes: limit))

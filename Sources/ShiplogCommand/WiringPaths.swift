@@ -64,6 +64,17 @@ enum Places {
             remedy: "check the directory's owner and the free space")
     }
 
+    /// A file, or standard input for `-`.
+    /// - Throws: `file.unreadable`.
+    static func input(_ name: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {
+        guard name == "-" else { return try read(name, limit: limit) }
+        guard let data = try? FileHandle.standardInput.read(upToCount: limit + 1) else { return [] }
+        guard data.count <= limit else {
+            throw Failure("file.unreadable", "standard input holds more than \(limit >> 20) MiB")
+        }
+        return Array(data)
+    }
+
     /// - Parameter limit: in bytes; a larger file is not what is meant.
     /// - Throws: `file.unreadable`.
     static func read(_ path: String, limit: Int = 1 << 20) throws(Failure) -> [UInt8] {

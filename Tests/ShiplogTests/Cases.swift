@@ -69,3 +69,27 @@ extension Optional {
         return self
     }
 }
+
+extension Case {
+    /// Whether the difference of the case is the one it says, and its fields if it names them.
+    func expectDifference(schema: ListKeys = .builtIn, ignoring rules: IgnoredDifferences = .none) throws {
+        let json = try json()
+        let (desired, live) = (try Resource(try json.part("desired")), try Resource(try json.part("live")))
+        let difference =
+            if let predicted = json["predicted"] {
+                Difference.afterDryRun(
+                    predicted: try Resource(predicted), live: live, desired: desired, schema: schema, ignoring: rules)
+            } else {
+                Difference.compare(desired: desired, live: live, schema: schema, ignoring: rules)
+            }
+        let word =
+            switch difference {
+            case .same: "same"
+            case .differs: "differs"
+            case .undecided: "undecided"
+            }
+        let lines = difference.changes.map(\.line)
+        #expect(word == json["difference"]?.string, "\(lines)")
+        if json["fields"] != nil { #expect(lines == (try json.texts("fields")), "\(lines)") }
+    }
+}

@@ -8,26 +8,9 @@ struct IgnoredDifferenceTests {
     func ignored(_ example: Case) throws {
         let json = try example.json()
         let rules = IgnoredDifferences(try (try json.part("ignore").array ?? []).map { try IgnoreRule($0) })
-        let (desired, live) = (try Resource(try json.part("desired")), try Resource(try json.part("live")))
-        let difference =
-            if let predicted = json["predicted"] {
-                Difference.afterDryRun(
-                    predicted: try Resource(predicted), live: live, desired: desired, ignoring: rules)
-            } else {
-                Difference.compare(desired: desired, live: live, ignoring: rules)
-            }
-        let word =
-            switch difference {
-            case .same: "same"
-            case .differs: "differs"
-            case .undecided: "undecided"
-            }
-        #expect(word == json["difference"]?.string, "\(difference.changes.map(\.line))")
-        if json["fields"] != nil {
-            let lines = difference.changes.map(\.line)
-            #expect(lines == (try json.texts("fields")), "\(lines)")
-        }
+        try example.expectDifference(ignoring: rules)
         guard let wanted = json["respected"] else { return }
+        let (desired, live) = (try Resource(try json.part("desired")), try Resource(try json.part("live")))
         let respected = rules.respected(desired: desired, live: live)
         #expect(respected.object["spec"] == wanted, "\(respected.object.canonicalString)")
         #expect(respected.key == desired.key)

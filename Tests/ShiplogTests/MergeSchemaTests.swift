@@ -12,27 +12,8 @@ struct MergeSchemaTests {
 
     @Test("lists and maps merge as the definition says", arguments: Case.all(in: "schema"))
     func lists(_ example: Case) throws {
-        let json = try example.json()
-        let schema = ListKeys.builtIn.adding(MergeSchema.defined(by: try Self.definition()))
-        let (desired, live) = (try Resource(try json.part("desired")), try Resource(try json.part("live")))
-        let difference =
-            if let predicted = json["predicted"] {
-                Difference.afterDryRun(
-                    predicted: try Resource(predicted), live: live, desired: desired, schema: schema)
-            } else {
-                Difference.compare(desired: desired, live: live, schema: schema)
-            }
-        let word =
-            switch difference {
-            case .same: "same"
-            case .differs: "differs"
-            case .undecided: "undecided"
-            }
-        #expect(word == json["difference"]?.string, "\(difference.changes.map(\.line))")
-        if json["fields"] != nil {
-            let lines = difference.changes.map(\.line)
-            #expect(lines == (try json.texts("fields")), "\(lines)")
-        }
+        try example.expectDifference(
+            schema: ListKeys.builtIn.adding(MergeSchema.defined(by: try Self.definition())))
     }
 
     @Test("the cases are there") func cases() {
