@@ -22,7 +22,7 @@ struct ConnectionContext: RequestContext {
 struct Gate: HTTPResponder {
     let parts: Parts
     let table: RouteTable
-    /// Refusals of one token a minute that get an event each; further ones are counted together.
+    /// Refusals of one token a minute that get an event each; further ones are counted, by what they asked for.
     private let refusalsByToken = AttemptLimiter(limit: 30)
 
     init(parts: Parts, table: RouteTable) {
@@ -157,7 +157,8 @@ struct Gate: HTTPResponder {
         return problem.response(instance: visit.requestID)
     }
 
-    /// Refusals are part of the history: one event each for somebody known, one a minute and code for strangers. So is
+    /// Refusals are part of the history: one event each for somebody known who does not flood it, two a minute and code
+    /// for strangers. So is
     /// every request for a change that came to nothing, whatever the reason: what was tried is told like what was done.
     private func keep(_ problem: Problem, _ visit: Visit) async {
         let code = problem.failure.code
@@ -165,12 +166,13 @@ struct Gate: HTTPResponder {
             problem.status != .unauthorized || visit.showedCredential || visit.method != .get
         else { return }
         do throws(Failure) {
-            if let principal = visit.principal, let token = principal.tokenID,
-                refusalsByToken.take(token, at: parts.now()) == nil
-            {
-                let actor = Actor(
-                    name: principal.name, means: principal.means == .session ? .session : .token, tokenID: token,
-                    address: visit.address, requestID: visit.requestID)
+            guard let principal = visit.principal, let token = principal.tokenID else {
+                return try await parts.ledger.record(refusal: Refusal(code: code, address: visit.address))
+            }
+            let actor = Actor(
+                name: principal.name, means: principal.means == .session ? .session : .token, tokenID: token,
+                address: visit.address, requestID: visit.requestID)
+            if refusalsByToken.take(token, at: parts.now()) == nil {
                 let application = try await named(visit)
                 try await parts.ledger.record(
                     Event(
@@ -182,7 +184,8 @@ struct Gate: HTTPResponder {
                             "token": visit.namedToken.map { .string($0) }
                         ])))
             } else {
-                try await parts.ledger.record(refusal: Refusal(code: code, address: visit.address))
+                try await parts.ledger.record(
+                    refusal: Refusal(code: code, actor: actor, method: visit.method.rawValue, route: visit.route))
             }
         } catch {
             parts.logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])

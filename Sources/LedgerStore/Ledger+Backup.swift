@@ -28,10 +28,10 @@ extension Ledger {
         // First of all: what cannot be encrypted must not be written anywhere.
         var encryptor = try AgeEncryptor(to: recipients)
         _ = try LedgerKeys.load(from: directory, create: false)
-        let copy = scratch + "/.shiplog-backup-" + Names.random(12)
+        let place = try ScratchDirectory(in: scratch, named: ".shiplog-backup-")
+        let copy = place.path + "/ledger.sqlite"
         // SQLite gives its own files the mode of this one.
         try FileSystem.create(copy, [])
-        defer { for name in [copy, copy + "-journal", copy + "-wal", copy + "-shm"] { _ = unlink(name) } }
         let (backup, files) = try await snapshot(directory, into: copy, now: now)
 
         func put(_ bytes: some Collection<UInt8>) throws(Failure) { try write(try encryptor.encrypt(bytes)[...]) }
@@ -49,7 +49,7 @@ extension Ledger {
         try put(Tar.padding(after: backup.bytes))
         try put(Tar.end)
         try write(try encryptor.finish()[...])
-        return backup
+        return withExtendedLifetime(place) { backup }
     }
 
     /// The ledger of one moment as a file of its own, and the small files that belong to it.
@@ -146,19 +146,10 @@ extension Ledger {
                 .backupTargetNotEmpty, "\(target) is not empty", remedy: "name a directory that does not exist yet")
         }
         let (parent, name) = Unpacking.parts(of: target)
-        let place = parent + "/." + name + ".restoring-" + Names.random(8)
-        do throws(Failure) {
-            let (backup, report) = try await unpack(place, identity, read, progress)
-            // Over an empty directory too: in one step, so that nobody sees half of it.
-            guard rename(place, target) == 0 else {
-                throw Failure(.dataUnusable, "\(target) cannot be made: \(FileSystem.lastError)")
-            }
-            try FileSystem.syncDirectory(of: target)
-            return (backup, report)
-        } catch {
-            try? FileManager.default.removeItem(atPath: place)
-            throw error
-        }
+        let place = try ScratchDirectory(in: parent, named: "." + name + ".restoring-")
+        let made = try await unpack(place.path, identity, read, progress)
+        try place.become(target)
+        return made
     }
 
     private static func unpack(

@@ -57,7 +57,12 @@ extension Ledger {
             guard let leaf = try Subtrees.hashes(db, 0, sequence.value - 1..<sequence.value).first else {
                 throw Failure.corrupt("\(sequence) has no leaf")
             }
-            return InclusionProof(sequence: sequence, leaf: leaf, head: try tree.head(), path: path)
+            // The path has everything that the root is made of: nothing is read twice.
+            guard
+                let root = MerkleProof.root(over: leaf, at: sequence.value - 1, size: tree.size, path)
+            else { throw Failure.corrupt("the tree over the log has no path to \(sequence)") }
+            let head = TreeHead(size: tree.size, root: root)
+            return InclusionProof(sequence: sequence, leaf: leaf, head: head, path: path)
         }
     }
 

@@ -1,92 +1,136 @@
 public import Shiplog
 import Synchronization
 
-/// A request that was refused before anybody knew who sent it.
+/// A request that was refused and gets no event of its own: nobody knows who sent it, or its sender has had many already.
 public struct Refusal: Sendable, Hashable {
     public let code: Failure.Code
-    /// Where it came from; the first of a minute is kept, as an erasable body.
-    public let address: String?
+    /// Whose token it came with, as it was the first time of a minute; for strangers only their address is known.
+    public let actor: Actor
+    /// What it asked for; nil where strangers are counted together, whatever they asked for.
+    public let method: String?
+    public let route: String?
 
+    /// Of somebody unknown.
+    /// - Parameter address: where it came from; the first of a minute is kept, as an erasable body.
     public init(code: Failure.Code, address: String? = nil) {
         self.code = code
-        self.address = address
+        actor = Actor(name: "anonymous", means: .token, address: address)
+        (method, route) = (nil, nil)
+    }
+
+    /// Of somebody known, who has had an event for each of this minute's until now.
+    public init(code: Failure.Code, actor: Actor, method: String, route: String) {
+        self.code = code
+        self.actor = actor
+        self.method = method
+        self.route = route
     }
 }
 
-/// Counts refusals so that strangers cannot flood a store that never forgets: one event a minute and code.
+/// Counts refusals so that nobody can flood a store that never forgets. Of a minute, a code and, where they are known, a
+/// token and what it asked for, the first is told at once and the rest together when the minute is over: a process that
+/// dies loses how many there were, never that there were any.
 final class RefusalCounter: Sendable {
+    /// What is counted together.
+    private struct Key: Hashable {
+        var code: Failure.Code
+        var token: String?
+        var method: String?
+        var route: String?
+    }
+
+    /// Refusals of one key that no event has told yet.
     struct Window: Sendable {
-        var count = 0
+        let refusal: Refusal
+        var count: Int
         var first: Timestamp
         var last: Timestamp
-        var address: String?
     }
 
-    /// Codes are ours, so there are few; whatever exceeds this is counted together.
-    private static let limit = 32
+    private struct Minute: Sendable {
+        let began: Timestamp
+        var untold: Window?
+    }
+
+    /// Codes and routes are ours and tokens are few; whatever exceeds this is counted together.
+    private static let limit = 256
     private static let length: Int64 = 60_000
-    private let windows = Mutex<[Failure.Code: Window]>([:])
+    private static let others = Refusal(code: "request.refused")
+    private let minutes = Mutex<[Key: Minute]>([:])
 
-    /// Counts one, and gives back the windows that have ended by now.
-    func count(_ refusal: Refusal, at now: Timestamp) -> [(Failure.Code, Window)] {
-        windows.withLock { windows in
-            let ended = Self.takeEnded(&windows, at: now)
-            let code = windows[refusal.code] == nil && windows.count >= Self.limit ? "request.refused" : refusal.code
-            var window = windows[code] ?? Window(first: now, last: now, address: refusal.address)
-            window.count += 1
-            window.last = max(window.last, now)
-            windows[code] = window
-            return ended
+    /// Counts one, and gives back what is to be told now: the rest of minutes that have ended, and the first of a new one.
+    func count(_ refusal: Refusal, at now: Timestamp) -> [Window] {
+        minutes.withLock { minutes in
+            var told = Self.takeEnded(&minutes, at: now)
+            var refusal = refusal
+            var key = Self.key(refusal)
+            if minutes[key] == nil, minutes.count >= Self.limit {
+                refusal = Self.others
+                key = Self.key(refusal)
+            }
+            if var minute = minutes[key] {
+                var untold = minute.untold ?? Window(refusal: refusal, count: 0, first: now, last: now)
+                untold.count += 1
+                untold.last = max(untold.last, now)
+                minute.untold = untold
+                minutes[key] = minute
+            } else {
+                minutes[key] = Minute(began: now)
+                told.append(Window(refusal: refusal, count: 1, first: now, last: now))
+            }
+            return told
         }
     }
 
-    func ended(at now: Timestamp) -> [(Failure.Code, Window)] {
-        windows.withLock { Self.takeEnded(&$0, at: now) }
+    func ended(at now: Timestamp) -> [Window] {
+        minutes.withLock { Self.takeEnded(&$0, at: now) }
     }
 
-    func all() -> [(Failure.Code, Window)] {
-        windows.withLock { windows in
-            defer { windows = [:] }
-            return windows.map { ($0.key, $0.value) }
+    func all() -> [Window] {
+        minutes.withLock { minutes in
+            defer { minutes = [:] }
+            return minutes.values.compactMap(\.untold)
         }
     }
 
-    private static func takeEnded(
-        _ windows: inout [Failure.Code: Window], at now: Timestamp
-    ) -> [(Failure.Code, Window)] {
-        let ended = windows.filter {
-            now.milliseconds - $0.value.first.milliseconds >= length || now < $0.value.first
-        }
-        for code in ended.keys { windows[code] = nil }
-        return ended.map { ($0.key, $0.value) }
+    private static func key(_ refusal: Refusal) -> Key {
+        Key(code: refusal.code, token: refusal.actor.tokenID, method: refusal.method, route: refusal.route)
+    }
+
+    private static func takeEnded(_ minutes: inout [Key: Minute], at now: Timestamp) -> [Window] {
+        let ended = minutes.filter { now.milliseconds - $0.value.began.milliseconds >= length || now < $0.value.began }
+        for key in ended.keys { minutes[key] = nil }
+        return ended.values.compactMap(\.untold)
     }
 }
 
 extension Ledger {
-    /// Counts a refusal of somebody unknown. It becomes part of one `request.refused` event for its minute and code,
-    /// written with the next refusal after that minute, by `flushRefusals`, or when the ledger is closed.
+    /// Counts a refusal: the first of its minute and kind is durable when this returns; further ones become part of one
+    /// more `request.refused` event, written with the next refusal after that minute, by `recordRefusals`, or when the
+    /// ledger is closed.
     public func record(refusal: Refusal) async throws(Failure) {
-        for (code, window) in refusals.count(refusal, at: now()) { try await record(code, window) }
+        for window in refusals.count(refusal, at: now()) { try await record(window) }
     }
 
     /// Writes the counts of minutes that have passed; the server calls it about once a minute.
     public func recordRefusals() async throws(Failure) {
-        for (code, window) in refusals.ended(at: now()) { try await record(code, window) }
+        for window in refusals.ended(at: now()) { try await record(window) }
     }
 
     /// Writes every count there is: nothing is lost by stopping.
     func flushRefusals() async {
-        for (code, window) in refusals.all() { try? await record(code, window) }
+        for window in refusals.all() { try? await record(window) }
     }
 
-    private func record(_ code: Failure.Code, _ window: RefusalCounter.Window) async throws(Failure) {
+    private func record(_ window: RefusalCounter.Window) async throws(Failure) {
+        let refusal = window.refusal
         try await record(
             Event(
-                .requestRefused, actor: Actor(name: "anonymous", means: .token, address: window.address),
-                outcome: "refused",
-                facts: [
-                    "code": .string(code.rawValue), "count": .integer(Int64(window.count)),
-                    "first": EntryFields.time(window.first), "last": EntryFields.time(window.last)
-                ]))
+                .requestRefused, actor: refusal.actor, outcome: "refused",
+                facts: .members([
+                    "code": .string(refusal.code.rawValue), "count": .integer(Int64(window.count)),
+                    "first": EntryFields.time(window.first), "last": EntryFields.time(window.last),
+                    "method": refusal.method.map { .string($0) }, "route": refusal.route.map { .string($0) }
+                ])))
     }
 }

@@ -29,15 +29,31 @@ struct LeaseIdentity: Sendable, Hashable {
     }
 }
 
+/// How long the log is that a writer has.
+struct LogSize: Sendable {
+    /// Entries in the file that this process opened. Whatever it has written since proves nothing about that file.
+    let atOpen: Int64
+    /// Entries now, all of them durable; nil when they cannot be counted.
+    let now: @Sendable () async -> Int64?
+
+    init(atOpen: Int64, now: @escaping @Sendable () async -> Int64?) {
+        self.atOpen = atOpen
+        self.now = now
+    }
+}
+
 /// A `coordination.k8s.io/v1` Lease as it stands in a cluster.
 struct LeaseRecord: Sendable, Hashable {
     static let kind = GroupVersionKind(group: "coordination.k8s.io", version: "v1", kind: "Lease")
     static let ledgerAnnotation = "shiplog.dev/ledger"
     static let epochAnnotation = "shiplog.dev/epoch"
+    static let sizeAnnotation = "shiplog.dev/log-size"
 
     /// Empty when it was given back.
     var holder: String
     var epoch: Int64
+    /// How many entries the writer's log had at least; nil when it did not say.
+    var size: Int64?
     /// Seconds, 1…3600.
     var duration: Int64
     /// What changes with each renewal; another's clock is not read, only whether it goes.
@@ -48,6 +64,7 @@ struct LeaseRecord: Sendable, Hashable {
         let spec = lease.object["spec"]
         holder = spec?["holderIdentity"]?.string ?? ""
         epoch = lease.annotations[Self.epochAnnotation].flatMap { Int64($0) } ?? 1
+        size = lease.annotations[Self.sizeAnnotation].flatMap { Int64($0) }
         duration = min(3600, max(1, spec?["leaseDurationSeconds"]?.integer ?? 60))
         renewTime = spec?["renewTime"]?.string ?? ""
         version = lease.resourceVersion ?? ""
@@ -59,13 +76,19 @@ struct LeaseRecord: Sendable, Hashable {
         case held
         /// A writer of a later epoch has had it: what is here is an older copy of the ledger.
         case newerEpoch
+        /// A writer of this epoch has had it whose log is longer: what is here is an older copy of the ledger.
+        case longerLog
     }
 
-    /// - Parameter unchanged: milliseconds for which it was seen not to change, on our own clock; as client-go judges it.
-    func verdict(for identity: LeaseIdentity, unchanged: Int64) -> Verdict {
+    /// - Parameters:
+    ///   - own: entries of the log here, before anything that another may have written; nil when nobody knows.
+    ///   - unchanged: milliseconds for which it was seen not to change, on our own clock; as client-go judges it.
+    func verdict(for identity: LeaseIdentity, own: Int64? = nil, unchanged: Int64) -> Verdict {
         if epoch > identity.epoch { return .newerEpoch }
-        if holder.isEmpty || holder == identity.holder { return .mayTake }
-        return unchanged >= duration * 1000 ? .mayTake : .held
+        let isFree = holder.isEmpty || holder == identity.holder || unchanged >= duration * 1000
+        guard isFree else { return .held }
+        if epoch == identity.epoch, let size, let own, size > own { return .longerLog }
+        return .mayTake
     }
 }
 
@@ -76,8 +99,13 @@ actor ClusterLease {
     private let cluster: any Cluster
     private let identity: LeaseIdentity
     private let duration: Int64
+    private let size: LogSize
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
+    /// Entries of our log when the lease was last looked at; nil when they could not be counted.
+    private var counted: Int64?
+    /// Whether it was ours at any time: then there is a right to leases and a place for this one.
+    private var wasHeld = false
     /// The last record of another's, and when it was first seen so.
     private var observed: (record: LeaseRecord, since: Int64)?
     /// How often another's name was found in it.
@@ -87,15 +115,18 @@ actor ClusterLease {
 
     private static let attempts = 4
     private static let waiverLasts: Int64 = 300_000
+    private static let lossLasts: Int64 = 10_000
 
-    /// - Parameter duration: milliseconds; at least a second.
+    /// - Parameters:
+    ///   - duration: milliseconds; at least a second.
     init(
-        _ cluster: any Cluster, _ identity: LeaseIdentity, duration: Int64, now: @escaping @Sendable () -> Timestamp,
-        logger: Logger
+        _ cluster: any Cluster, _ identity: LeaseIdentity, duration: Int64,
+        size: LogSize, now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.cluster = cluster
         self.identity = identity
         self.duration = max(1000, duration)
+        self.size = size
         self.now = now
         self.logger = logger
     }
@@ -106,6 +137,14 @@ actor ClusterLease {
         if case .waived(_, _, let againAt) = hold.current, Monotonic.milliseconds < againAt { return }
         if case .held = hold.current, hold.isValid() { return }
         try await take()
+    }
+
+    /// Renews a lease that is held, when a third of its time is over or there are new entries to tell of.
+    func keep() async {
+        guard case .held(let end) = hold.current else { return }
+        let isTime = end - Monotonic.milliseconds <= duration - max(300, duration / 3)
+        if !isTime, await size.now() == counted { return }
+        await renew()
     }
 
     /// Renews a lease that is held. What keeps the cluster from answering changes nothing until the lease runs out;
@@ -133,6 +172,8 @@ actor ClusterLease {
                     LeaseRecord(lease).holder == identity.holder
                 else { return }
                 var free = lease
+                // What was written last of all is in no renewal.
+                note(await size.now() ?? counted, in: &free)
                 free.set("", at: "spec", "holderIdentity")
                 free.set(1, at: "spec", "leaseDurationSeconds")
                 _ = try await cluster.replace(free, as: kind, WriteOptions())
@@ -161,6 +202,8 @@ actor ClusterLease {
                 let kind = try await kind()
                 let found = try await cluster.get(kind, namespace: identity.namespace, name: identity.name)
                 isNew = found == nil
+                // After the record: a renewal of ours may have noted a longer log than there was before.
+                counted = await size.now()
                 let wanted = try lease(from: found)
                 // From before the write on: the server may have done it as early as that.
                 let asked = Monotonic.milliseconds
@@ -173,6 +216,7 @@ actor ClusterLease {
                 // Another was seen while the answer was on its way: which of the two is older, the next look tells.
                 guard losses == before else { continue }
                 hold.set(.held(until: max(hold.end, asked + duration)))
+                wasHeld = true
                 observed = nil
                 return
             } catch {
@@ -198,17 +242,34 @@ actor ClusterLease {
     /// - Throws: `cluster.leased`, `cluster.lease-newer`.
     private func judge() throws(Failure) {
         guard let (record, since) = observed else { return }
-        let verdict = record.verdict(for: identity, unchanged: Monotonic.milliseconds - since)
+        // Until it was ours once, what this process has written itself does not make its log a newer one.
+        let own = wasHeld ? counted : size.atOpen
+        let verdict = record.verdict(for: identity, own: own, unchanged: Monotonic.milliseconds - since)
         guard verdict != .mayTake else { return }
         losses += 1
         hold.set(.none)
-        guard verdict == .newerEpoch else { throw leased(by: record.holder) }
-        throw Failure(
-            "cluster.lease-newer",
-            "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
-                + "this is epoch \(identity.epoch)",
-            remedy: "stop this server: it runs on an older copy. If the later one is gone for good, delete the "
-                + "Lease \(identity.namespace)/\(identity.name)")
+        let remedy =
+            "stop this server: it runs on an older copy. If the later one is gone for good, delete the "
+            + "Lease \(identity.namespace)/\(identity.name)"
+        switch verdict {
+        case .mayTake: return
+        case .held: throw leased(by: record.holder)
+        case .newerEpoch:
+            throw Failure(
+                "cluster.lease-newer",
+                "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
+                    + "this is epoch \(identity.epoch)", remedy: remedy)
+        case .longerLog:
+            throw Failure(
+                "cluster.lease-ahead",
+                "the cluster \(cluster.name) was last written to from this ledger with \(record.size ?? 0) entries or "
+                    + "more; here were \(own ?? 0)", remedy: remedy)
+        }
+    }
+
+    private func note(_ size: Int64?, in lease: inout Resource) {
+        guard let size else { return }
+        lease.set(.string(String(size)), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
     }
 
     /// The lease as it is to be written.
@@ -226,6 +287,11 @@ actor ClusterLease {
         if let found { lease = found } else { lease = try blank() }
         lease.set(.string(identity.ledger), at: "metadata", "annotations", LeaseRecord.ledgerAnnotation)
         lease.set(.string(String(identity.epoch)), at: "metadata", "annotations", LeaseRecord.epochAnnotation)
+        if let record, record.epoch != identity.epoch {
+            // Of another epoch: it says nothing about this one's.
+            lease.set(.string(String(counted ?? 0)), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
+        }
+        note(counted, in: &lease)
         lease.set(.string(identity.holder), at: "spec", "holderIdentity")
         lease.set(.integer(duration / 1000), at: "spec", "leaseDurationSeconds")
         lease.set(.string(time), at: "spec", "renewTime")
@@ -256,14 +322,17 @@ actor ClusterLease {
         } else {
             logger.warning("\(why.message)", metadata: ["cluster": "\(cluster.name)", "code": "\(failure.code)"])
         }
-        hold.set(.waived(why, since: since, againAt: Monotonic.milliseconds + Self.waiverLasts))
+        // Where there was one before, somebody has taken it away, and may give it back soon.
+        let lasts = wasHeld ? Self.lossLasts : Self.waiverLasts
+        hold.set(.waived(why, since: since, againAt: Monotonic.milliseconds + lasts))
     }
 
     private func leased(by holder: String) -> Failure {
         Failure(
             "cluster.leased", "another server with this ledger writes to the cluster \(cluster.name): \(holder)",
             remedy: "run one server a ledger; a copy of it takes over when the other has been silent for "
-                + "\(duration / 1000) seconds", next: .retry(afterMilliseconds: duration / 2))
+                + "\(duration / 1000) seconds, if it has all that the other wrote",
+            next: .retry(afterMilliseconds: duration / 2))
     }
 
     private static let stopping = Failure(

@@ -40,7 +40,8 @@ public final class Controller: Sendable {
             LeaseIdentity(
                 holder: LeaseIdentity.holder(ofDirectory: ledger.directory.path), ledger: ledger.uid,
                 epoch: settings.epoch, namespace: settings.leaseNamespace),
-            duration: settings.leaseDuration, now: now, logger: logger)
+            duration: settings.leaseDuration,
+            size: LogSize(atOpen: ledger.sizeAtOpen) { try? await ledger.head()?.value ?? 0 }, now: now, logger: logger)
         reconciler = Reconciler(
             ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections, leases: leases,
             state: state, settings: settings, now: now, logger: logger)

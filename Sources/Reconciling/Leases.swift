@@ -5,13 +5,21 @@ import Shiplog
 actor Leases {
     private let identity: LeaseIdentity
     private let duration: Int64
+    private let size: LogSize
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
     private var leases: [String: ClusterLease] = [:]
 
-    init(_ identity: LeaseIdentity, duration: Int64, now: @escaping @Sendable () -> Timestamp, logger: Logger) {
+    /// Milliseconds within which a cluster hears of new entries: as often as client-go renews.
+    private static let lengthIsNoted: Int64 = 2000
+
+    init(
+        _ identity: LeaseIdentity, duration: Int64, size: LogSize,
+        now: @escaping @Sendable () -> Timestamp, logger: Logger
+    ) {
         self.identity = identity
         self.duration = duration
+        self.size = size
         self.now = now
         self.logger = logger
     }
@@ -29,13 +37,14 @@ actor Leases {
         return (failure, since)
     }
 
-    /// Renews what is held, at a third of its time, until cancelled. A cluster that does not answer keeps no other's lease
-    /// from being renewed.
+    /// Renews what is held, at a third of its time, and sooner when the log has grown, until cancelled. A cluster that does
+    /// not answer keeps no other's lease from being renewed.
     func run() async {
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
-                do { try await Task.sleep(for: .milliseconds(max(300, duration / 3))) } catch { return }
-                for lease in leases.values { group.addTask { await lease.renew() } }
+                let pause = min(max(300, duration / 3), Self.lengthIsNoted)
+                do { try await Task.sleep(for: .milliseconds(pause)) } catch { return }
+                for lease in leases.values { group.addTask { await lease.keep() } }
             }
         }
     }
@@ -50,7 +59,7 @@ actor Leases {
 
     private func lease(of cluster: any Cluster) -> ClusterLease {
         if let lease = leases[cluster.name] { return lease }
-        let lease = ClusterLease(cluster, identity, duration: duration, now: now, logger: logger)
+        let lease = ClusterLease(cluster, identity, duration: duration, size: size, now: now, logger: logger)
         leases[cluster.name] = lease
         return lease
     }

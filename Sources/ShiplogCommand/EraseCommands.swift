@@ -9,11 +9,13 @@ struct LedgerEraseCommand: ClientCommand {
             Examples:
               shiplog ledger erase 48211 author --reason "asked for on 3 May, ticket 4711"
               shiplog ledger erase 48211 address --reason "…" --yes
+              shiplog ledger erase 48211 reason --everywhere --reason "…"
 
             Parts are address, author, detail, messages, reason and resources. What is erased is never seen again.
 
             A sync or rollback is written twice: its beginning repeats address, and in its detail author and reason, of the
-            revision that ends it. One part of one row is erased at a time; what still repeats it is named afterwards.
+            revision that ends it. What still repeats it is named afterwards, or erased as well with --everywhere: a detail goes
+            as a whole.
             """)
 
     @Argument(help: "The row's number.")
@@ -22,23 +24,47 @@ struct LedgerEraseCommand: ClientCommand {
     var part: String
     @Option(help: "Why: the log keeps it.")
     var reason: String
+    @Flag(help: "Erase the parts of other rows of the same operation too that may repeat it.")
+    var everywhere = false
     @Flag(name: .shortAndLong, help: "Do not ask.")
     var yes = false
     @OptionGroup var server: ServerOptions
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        if !yes { try Confirmation.ask("Erase \(part) of #\(sequence.value) for ever?", needsPerson: true) }
-        let answer = try await server.client().post(
-            "/entries/\(sequence.segment)/erase", ["part": .string(part), "reason": .string(reason)])
+        let others = everywhere ? ", and what repeats it," : ""
+        if !yes { try Confirmation.ask("Erase \(part) of #\(sequence.value)\(others) for ever?", needsPerson: true) }
+        let client = try server.client()
+        var answer = try await Self.erase(part, of: sequence.segment, reason, client)
+        var (left, also): ([JSON], [JSON]) = (answer["alsoIn"]?.array ?? [], [])
+        if everywhere {
+            // What they name in turn are rows of the same operation: each part once.
+            for echo in left {
+                guard let row = echo["sequence"]?.integer, let other = echo["part"]?.string else { continue }
+                let by = try await Self.erase(other, of: String(row), reason, client)
+                also.append(["sequence": .integer(row), "part": .string(other), "by": by["sequence"] ?? .null])
+            }
+            left = []
+            answer = ["sequence": answer["sequence"] ?? .null, "alsoIn": [], "also": .array(also)]
+        }
         output.out.show(answer) {
             var text = "erased, recorded as \(answer.sequence("sequence"))\n"
-            for echo in answer["alsoIn"]?.array ?? [] {
+            for echo in also {
+                let (other, by) = (echo["part"]?.string ?? "", echo.sequence("by"))
+                text += "and \(other) of \(echo.sequence("sequence")), recorded as \(by)\n"
+            }
+            for echo in left {
                 let other = echo["part"]?.string ?? ""
                 text += "\(echo.sequence("sequence")) may still repeat it in its \(other): erase that as well\n"
             }
             return text
         }
+    }
+
+    private static func erase(
+        _ part: String, of row: String, _ reason: String, _ client: Client
+    ) async throws -> JSON {
+        try await client.post("/entries/\(row)/erase", ["part": .string(part), "reason": .string(reason)])
     }
 }
 

@@ -177,68 +177,8 @@ struct LedgerRestoreCommand: ClientCommand {
 /// A passphrase is in a file: on a command line whoever lists processes would read it.
 enum Passphrase {
     static func read(_ path: String) throws(Failure) -> AgePassphrase {
-        var bytes: [UInt8]
-        if path == "-" {
-            bytes = Array((try? FileHandle.standardInput.readToEnd()) ?? Data())
-        } else {
-            bytes = try Places.read(path)
-        }
+        var bytes = try Places.input(path)
         while bytes.last == 10 || bytes.last == 13 { bytes.removeLast() }
         return try AgePassphrase(SecretText(String(decoding: bytes, as: UTF8.self)))
-    }
-}
-
-/// A file that appears under its name when it is whole; without a name, standard output.
-final class NewFile {
-    private let path: String?
-    private let partial: String
-    private var file: Int32
-    private(set) var count: Int64 = 0
-
-    /// - Throws: `file.exists`, `file.unwritable`.
-    init(_ path: String?) throws(Failure) {
-        self.path = path
-        partial = (path ?? "") + ".partial"
-        file = STDOUT_FILENO
-        guard let path else { return }
-        guard !FileManager.default.fileExists(atPath: path) else {
-            throw Failure("file.exists", "\(path) is there already", remedy: "name a file that does not exist yet")
-        }
-        _ = unlink(partial)
-        file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw unwritable() }
-    }
-
-    func write(_ bytes: ArraySlice<UInt8>) throws(Failure) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { throw unwritable() }
-            count += Int64(written)
-            rest = rest.dropFirst(written)
-        }
-    }
-
-    func finish() throws(Failure) {
-        guard let path else { return }
-        guard fsync(file) == 0, close(file) == 0 else { throw unwritable() }
-        file = -1
-        // Not over a file that has appeared meanwhile; where there are no hard links, by renaming.
-        guard link(partial, path) == 0 || (errno != EEXIST && rename(partial, path) == 0) else { throw unwritable() }
-        _ = unlink(partial)
-    }
-
-    func discard() {
-        guard path != nil else { return }
-        if file >= 0 { _ = close(file) }
-        file = -1
-        _ = unlink(partial)
-    }
-
-    private func unwritable() -> Failure {
-        Failure(
-            "file.unwritable", "\(path ?? "standard output") cannot be written: \(String(cString: strerror(errno)))",
-            remedy: "check the directory's owner and the free space")
     }
 }

@@ -170,7 +170,7 @@ struct LedgerExportCommand: ClientCommand {
         }
         let sizes = kept.map(\.head.size)
         guard let outputFile, outputFile != "-" else {
-            let sink = FileSink(FileHandle.standardOutput)
+            let sink = try FileSink(nil)
             try await write(sizes) { piece in try await sink.take(piece) }
             return
         }
@@ -181,33 +181,22 @@ struct LedgerExportCommand: ClientCommand {
     private func keep(
         _ path: String, _ sizes: [Int64], _ keys: [NoteVerifier], _ kept: [KeptHead]
     ) async throws {
-        guard !FileManager.default.fileExists(atPath: path) else { throw Self.exists(path) }
-        let temporary = path + ".\(getpid()).part"
-        let sink = try FileSink(making: temporary)
-        defer { _ = unlink(temporary) }
-        try await write(sizes) { piece in try await sink.take(piece) }
-        try await sink.finish()
-        let out = output.out
-        guard format == .pack else { return try Self.place(temporary, path) }
-        let report = try EvidenceText.check(
-            temporary, keys, kept, ProgressLine(isOn: Talk.isTerminal && out.format == .table))
-        // One that does not hold is kept all the same: it is evidence too.
-        try Self.place(temporary, path)
-        out.show(report.document) { EvidenceText.text(report) + "written to \(Terminal.harmless(path))\n" }
-        try EvidenceText.judge(report)
-    }
-
-    /// Not over a file that has appeared meanwhile; where there are no hard links, by renaming.
-    private static func place(_ temporary: String, _ path: String) throws(CommandError) {
-        if link(temporary, path) == 0 { return }
-        guard errno != EEXIST else { throw exists(path) }
-        guard rename(temporary, path) == 0 else { throw FileSink.unwritable(path) }
-    }
-
-    private static func exists(_ path: String) -> CommandError {
-        let failure = Failure(
-            "file.exists", "\(path) is there already", remedy: "name a file that does not exist yet")
-        return CommandError(.of(failure), failure)
+        let sink = try FileSink(path)
+        do {
+            try await write(sizes) { piece in try await sink.take(piece) }
+            try await sink.sync()
+            let out = output.out
+            guard format == .pack else { return try await sink.finish() }
+            let report = try EvidenceText.check(
+                sink.partial, keys, kept, ProgressLine(isOn: Talk.isTerminal && out.format == .table))
+            // One that does not hold is kept all the same: it is evidence too.
+            try await sink.finish()
+            out.show(report.document) { EvidenceText.text(report) + "written to \(Terminal.harmless(path))\n" }
+            try EvidenceText.judge(report)
+        } catch {
+            await sink.discard()
+            throw error
+        }
     }
 
     // MARK: - From where
@@ -248,41 +237,6 @@ struct LedgerExportCommand: ClientCommand {
             at: Moment.now, actor: Actor(name: NSUserName(), means: .local), version: "shiplog \(Version.current)",
             event: nil)
         try await pack.write(making, to: sink)
-    }
-}
-
-/// A file that is written piece by piece.
-actor FileSink {
-    private let handle: FileHandle
-
-    init(_ handle: FileHandle) { self.handle = handle }
-
-    init(making path: String) throws(CommandError) {
-        _ = unlink(path)
-        let file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw Self.unwritable(path) }
-        handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
-    }
-
-    func take(_ piece: [UInt8]) throws {
-        do {
-            try handle.write(contentsOf: piece)
-        } catch {
-            throw CommandError(
-                .trouble, "file.unwritable", "the export cannot be written: \(String(cString: strerror(errno)))",
-                remedy: "check the free space")
-        }
-    }
-
-    func finish() throws {
-        try handle.synchronize()
-        try handle.close()
-    }
-
-    static func unwritable(_ path: String) -> CommandError {
-        CommandError(
-            .trouble, "file.unwritable", "\(path) cannot be written: \(String(cString: strerror(errno)))",
-            remedy: "check the directory's owner and the free space")
     }
 }
 

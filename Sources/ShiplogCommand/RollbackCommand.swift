@@ -133,7 +133,7 @@ struct RollbackApplyCommand: ClientCommand {
     func run() async throws {
         let client = try server.client()
         let out = output.out
-        let bytes = plan == "-" ? Array(FileHandle.standardInput.readDataToEndOfFile()) : try Places.read(plan)
+        let bytes = try Places.input(plan, limit: 16 << 20)
         guard var document = try? JSON(parsing: bytes), document.text("kind") == "rollback" else {
             throw CommandError(
                 .trouble, "plan.invalid", "\(plan) holds no plan",

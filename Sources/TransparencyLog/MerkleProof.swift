@@ -5,11 +5,19 @@ public enum MerkleProof {
     /// Whether the proof shows that the leaf stands at `index` in the tree.
     /// - Parameter index: from 0.
     public static func includes(_ leaf: MerkleHash, at index: Int64, in tree: TreeHead, _ proof: [MerkleHash]) -> Bool {
-        guard index >= 0, index < tree.size else { return false }
-        var (node, last) = (index, tree.size - 1)
+        root(over: leaf, at: index, size: tree.size, proof) == tree.root
+    }
+
+    /// The root of the tree in which the proof puts the leaf at `index`; nil for what is no proof of that place.
+    /// - Parameters:
+    ///   - index: from 0.
+    ///   - size: leaves of the tree.
+    public static func root(over leaf: MerkleHash, at index: Int64, size: Int64, _ proof: [MerkleHash]) -> MerkleHash? {
+        guard index >= 0, index < size else { return nil }
+        var (node, last) = (index, size - 1)
         var root = leaf
         for sibling in proof {
-            if last == 0 { return false }
+            if last == 0 { return nil }
             if node & 1 == 1 || node == last {
                 root = .node(sibling, root)
                 while node & 1 == 0, node != 0 {
@@ -22,7 +30,7 @@ public enum MerkleProof {
             node >>= 1
             last >>= 1
         }
-        return last == 0 && root == tree.root
+        return last == 0 ? root : nil
     }
 
     /// Whether the proof shows that the earlier tree is a beginning of the later one.

@@ -1,5 +1,7 @@
 """The time machine: any moment, what differs, and many applications back to it."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -47,6 +49,32 @@ def test_the_filters_are_the_address_and_a_shortcut_changes_it(fake, opened):
     page.get_by_role("button", name="an hour ago").click()
     settled(page)
     assert "t=20" in page.url and "row=" not in page.url
+
+
+def test_a_lever_moves_through_the_log_by_keyboard_and_from_deployment_to_deployment(fake, opened, axe):
+    server = fake()
+    deployed = sorted(row for row, one in server.data.revisions.items() if one["kind"] in ("sync", "rollback"))
+    page = opened(server, f"/at?row={deployed[-3]}")
+    rows(page).first.wait_for()
+    lever = page.get_by_role("slider", name="Row of the log")
+    expect(lever).to_have_attribute("aria-valuetext", re.compile(rf"#{deployed[-3]}, (sync|rollback) of "))
+    assert lever.evaluate("one => [one.min, one.max, one.list.options.length]") == [
+        "1", str(server.data.sequence), len(deployed[-100:])]
+    page.get_by_role("button", name="Deployment before").click()
+    expect(page.locator("main")).to_contain_text(f"As of row #{deployed[-4]}")
+    page.get_by_role("button", name="Deployment after").click()
+    expect(page.locator("main")).to_contain_text(f"As of row #{deployed[-3]}")
+    lever.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("main")).to_contain_text(f"As of row #{deployed[-3] + 1}")
+    # The keyboard is still where it was, and the address says where one is.
+    expect(lever).to_be_focused()
+    assert f"row={deployed[-3] + 1}" in page.url and page.get_by_label("or row").input_value() == str(deployed[-3] + 1)
+    page.keyboard.press("Home")
+    expect(page).to_have_url(re.compile(r"row=1(&|$)"))
+    axe(page, "the time machine's lever")
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_two_moments_are_compared(fake, opened):

@@ -1,5 +1,6 @@
 """`shiplog ledger backup` and `restore` beside a real server, in both directions with the real program `age`."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -228,6 +229,29 @@ def test_what_is_there_is_not_written_over(place, server, backup, identity):
     done = shiplog("ledger", "restore", file, "--data", server.data, "--identity-file", identity[1], code=5)
     assert "[backup.target-not-empty]" in done.stderr
     server.verify()
+
+
+def test_what_a_killed_backup_left_is_taken_over_and_a_running_one_is_not(place, server, identity):
+    command = ["ledger", "backup", "-O", place / "k.age", "--recipient", identity[0], "--data", server.data]
+    part = place / "k.age.partial"
+    part.write_bytes(b"half of an older one " * 100_000)
+    with open(part, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = shiplog(*command, code=5)
+        assert "[file.busy]" in done.stderr and part.stat().st_size == 2_100_000
+    shiplog(*command)
+    assert not part.exists() and (place / "k.age").stat().st_mode & 0o777 == 0o600
+    shiplog("ledger", "restore", place / "k.age", "--data", place / "k", "--identity-file", identity[1])
+    # A link of that name leads nowhere, and an export does as a backup does.
+    (place / "victim").write_text("mine")
+    os.symlink(place / "victim", place / "k.jsonl.partial")
+    export = ["ledger", "export", "--format", "jsonl", "-O", place / "k.jsonl", "--data", place / "k"]
+    done = shiplog(*export, code=5)
+    assert "[file.unwritable]" in done.stderr and (place / "victim").read_text() == "mine"
+    (place / "k.jsonl.partial").unlink()
+    (place / "k.jsonl.partial").write_text("half")
+    shiplog(*export)
+    assert not (place / "k.jsonl.partial").exists() and json.loads((place / "k.jsonl").read_text().splitlines()[0])
 
 
 def test_a_backup_that_cannot_be_made_leaves_nothing(place, server, identity):

@@ -200,6 +200,40 @@ import TransparencyLog
         #expect(await refusal(of: try archive(files)) == nil, "the same files, put together anew, are a backup")
     }
 
+    @Test("what a killed restore or backup has left goes with the next one, and nothing that is still at work")
+    func leftovers() async throws {
+        let test = try await TestLedger.make()
+        try await test.deployed()
+        await test.close()
+        let files = FileManager.default
+        let beginning = place.path + "/.restored.restoring-"
+        let (dead, alive) = (beginning + "0123456789ab", beginning + "ba9876543210")
+        let kept = ["/.restored.restoring-short", "/.others.restoring-0123456789ab", "/restored.restoring-0123456789ab"]
+        for path in [dead, alive] + kept.map({ place.path + $0 }) {
+            try files.createDirectory(atPath: path + "/keys", withIntermediateDirectories: true)
+            try "a key".write(toFile: path + "/keys/master.key", atomically: true, encoding: .utf8)
+        }
+        let lock = open(alive, O_RDONLY | O_DIRECTORY)
+        #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+        let copy = place.path + "/.shiplog-backup-0123456789ab"
+        try files.createDirectory(atPath: copy, withIntermediateDirectories: true)
+        var file: [UInt8] = []
+        _ = try await Ledger.backUp(
+            test.directory, to: [.key(key.recipient)], scratch: place.path,
+            now: Timestamp(milliseconds: 1_795_440_000_000), write: { file += $0 })
+        #expect(!files.fileExists(atPath: copy))
+        try await restore(file)
+        #expect(!files.fileExists(atPath: dead))
+        for path in [alive] + kept.map({ place.path + $0 }) {
+            #expect(files.fileExists(atPath: path + "/keys/master.key"))
+        }
+        close(lock)
+        #expect(await refusal(of: Array(file.dropLast(9))) == "backup.target-not-empty")
+        try files.removeItem(atPath: place.path + "/restored")
+        #expect(await refusal(of: Array(file.dropLast(9))) == "age.damaged")
+        #expect(!files.fileExists(atPath: alive))
+    }
+
     @Test("a backup is never restored over something") func notEmpty() async throws {
         let test = try await TestLedger.make()
         let (_, file) = try await backUp(test.directory)

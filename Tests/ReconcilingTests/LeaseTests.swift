@@ -15,12 +15,12 @@ import Testing
     }
 
     private static func lease(
-        _ cluster: FakeCluster, _ holder: String = "a", epoch: Int64 = 1, duration: Int64 = 1000
+        _ cluster: FakeCluster, _ holder: String = "a", epoch: Int64 = 1, duration: Int64 = 1000, size: Int64 = 7
     ) -> ClusterLease {
         var logger = Logger(label: "lease")
         logger.logLevel = .critical
         return ClusterLease(
-            cluster, identity(holder, epoch: epoch), duration: duration,
+            cluster, identity(holder, epoch: epoch), duration: duration, size: LogSize(atOpen: size) { size },
             now: { Timestamp(milliseconds: 1_700_000_000_000) }, logger: logger)
     }
 
@@ -56,13 +56,35 @@ import Testing
         #expect(ClusterLease.microTime(Timestamp(milliseconds: 5)) == "1970-01-01T00:00:00.005000Z")
     }
 
+    @Test("is not for an older copy of the ledger, though nobody has it any more") func shorterLogs() async throws {
+        let cluster = await Self.served()
+        let first = Self.lease(cluster, size: 40)
+        try await first.ensure()
+        #expect(await cluster.object(Self.key)?.annotations["shiplog.dev/log-size"] == "40")
+        await first.release()
+        let older = await Self.failure { try await Self.lease(cluster, "b", size: 39).ensure() }
+        #expect(older?.code == "cluster.lease-ahead" && older?.message.contains("40 entries") == true)
+        #expect(older?.remedy?.contains("default/shiplog-0f0e") == true)
+        // The same process on a file that was put back is none the less on an older copy.
+        #expect(await Self.failure { try await Self.lease(cluster, size: 39).ensure() }?.code == "cluster.lease-ahead")
+        let longer = Self.lease(cluster, "d", size: 41)
+        try await longer.ensure()
+        await longer.release()
+        #expect(await Self.failure { try await Self.lease(cluster, size: 40).ensure() }?.code == "cluster.lease-ahead")
+        try await Self.lease(cluster, "e", epoch: 2, size: 12).ensure()
+        #expect(await cluster.object(Self.key)?.annotations["shiplog.dev/log-size"] == "12")
+    }
+
     @Test("says who, since when and of which epoch, and costs nothing while it is held") func shape() async throws {
         let cluster = await Self.served()
         let lease = Self.lease(cluster, epoch: 3, duration: 60_000)
         try await lease.ensure()
         try await lease.ensure()
         let stored = try #require(await cluster.object(Self.key))
-        #expect(stored.annotations == ["shiplog.dev/ledger": "0f0e", "shiplog.dev/epoch": "3"])
+        #expect(
+            stored.annotations == [
+                "shiplog.dev/ledger": "0f0e", "shiplog.dev/epoch": "3", "shiplog.dev/log-size": "7"
+            ])
         let spec = try #require(stored.object["spec"])
         #expect(spec["holderIdentity"] == "a" && spec["leaseDurationSeconds"] == 60 && spec["leaseTransitions"] == 0)
         #expect(spec["renewTime"] == "2023-11-14T22:13:20.000000Z" && spec["acquireTime"] == spec["renewTime"])
@@ -212,7 +234,7 @@ import Testing
     }
 
     @Test(
-        "of a ledger and its copy exactly one applies, and the other takes over when it is gone",
+        "of a ledger and its copy exactly one applies, and the other takes over only when a person lets it",
         arguments: [true, false])
     func twoServers(gracefully: Bool) async throws {
         let world = try World()
@@ -258,13 +280,30 @@ import Testing
         #expect(writes.count == 1, "\(writes)")
         #expect(try await second.ledger.openAttempts().isEmpty)
 
+        let lease = ResourceKey(
+            group: "coordination.k8s.io", kind: "Lease", namespace: "default",
+            name: "shiplog-" + second.ledger.uid.lowercased())
+        if !gracefully {
+            // What it wrote within the last two seconds before a crash is on no record.
+            let written = try await first.ledger.head()?.value ?? 0
+            try await Self.until("the renewal that notes the length") {
+                let noted = await world.cluster.object(lease)?.annotations[LeaseRecord.sizeAnnotation]
+                return (noted.flatMap { Int64($0) } ?? 0) >= written
+            }
+        }
         let stopped = ContinuousClock.now
         await first.stop(gracefully: gracefully)
         try world.commit(["a.yaml": World.configMap("a", "4")])
         try await second.refresh()
-        try await Self.until("the copy takes over") { await Self.value(world) == "4" }
+        // What the original has written is not in the copy, however long it has run and whatever it wrote meanwhile.
+        try await Self.until("the copy says that it is old") { await second.hasCondition("cluster.lease-ahead") }
+        #expect(await Self.value(world) == "3")
         let waited = ContinuousClock.now - stopped
         if !gracefully { #expect(waited > .milliseconds(1900), "\(waited)") }
+        // A person who knows that the original is gone for good deletes the Lease.
+        await world.cluster.remove(lease)
+        try await second.refresh()
+        try await Self.until("the copy takes over") { await Self.value(world) == "4" }
         await second.stop(gracefully: true)
     }
 }

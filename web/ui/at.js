@@ -3,6 +3,7 @@
 import {h, icon, table, cell, say} from "./dom.js";
 import {get, query, isSignedIn, me} from "./api.js";
 import {start} from "./live.js";
+import {slider} from "./slider.js";
 import {badge, commit, subject, moment, time, person, applicationAddress, revisionLink, filters, empty, loading, problemPanel} from "./parts.js";
 
 const pageSize = 500;
@@ -38,7 +39,8 @@ export async function show(context) {
         const stamp = seconds ? new Date(Math.floor(Date.now() / 1000 - seconds) * 1000).toISOString().replace(".000", "") : "";
         go(query("/at", {t: stamp, to: current.to, project: current.project}), {replace: true});
     }}, text)));
-    place.append(h("div.head", h("h1", "Time machine"), summary), form, quick, list, work);
+    const lever = slider((row) => form.put({t: "", row: String(row)}));
+    place.append(h("div.head", h("h1", "Time machine"), summary), form, quick, lever.element, list, work);
 
     async function everything(at, own) {
         const items = [];
@@ -68,7 +70,9 @@ export async function show(context) {
             const comparison = from ? await get(query("/state/compare", {from, to: current.to, project: current.project}), own) : null;
             done();
             if (own.aborted) return;
+            lever.set(from || 1, state.asOf);
             paint(state, comparison);
+            await lever.mark(current.project, own);
         } catch (problem) {
             done();
             if (problem.name === "AbortError") return;

@@ -292,6 +292,11 @@ export function filters(fields, values, changed, label) {
     }
     paint();
     form.clear = () => clear.click();
+    /** Sets fields as if somebody had typed them; the keyboard stays where it is. */
+    form.put = (values) => {
+        for (const field of fields) if (field.name in values) write(field, controls.get(field.name), values[field.name]);
+        now();
+    };
     return form;
 }
 
