@@ -107,7 +107,8 @@ extension ResourceOutcome {
             "name": .string(key.name), "apiVersion": .string(apiVersion), "action": .string(action.rawValue),
             "phase": .string(phase.word), "wave": .integer(Int64(wave)), "message": message.map { .string($0) },
             "code": code.map { .string($0.rawValue) }, "before": before.map { .string($0.description) },
-            "after": after.map { .string($0.description) }
+            "after": after.map { .string($0.description) },
+            "startedAfterMs": timing.map { .integer($0.startedAfter) }, "durationMs": timing.map { .integer($0.took) }
         ])
     }
 }

@@ -106,6 +106,8 @@ enum EntryFields {
             "code": outcome.code.map { .string($0.rawValue) }, "key": key(outcome.key),
             "message": outcome.message.map { .string($0) },
             "phase": outcome.phase == .sync ? nil : .string(outcome.phase.word),
+            "startedAfter": outcome.timing.map { integer($0.startedAfter) },
+            "took": outcome.timing.map { integer($0.took) },
             "wave": outcome.wave == 0 ? nil : .integer(Int64(outcome.wave))
         ])
     }
@@ -227,12 +229,16 @@ enum EntryFields {
         guard let phase = ApplyOrder.Phase(word: json["phase"]?.string ?? ApplyOrder.Phase.sync.word) else {
             throw fields.wrong("phase")
         }
+        var timing: ResourceOutcome.Timing?
+        if let took = try fields.optionalInteger("took") {
+            timing = .init(startedAfter: try fields.optionalInteger("startedAfter") ?? 0, took: took)
+        }
         return ResourceOutcome(
             key: try readKey(try fields.value("key")), apiVersion: try fields.string("apiVersion"),
             action: try fields.word("action"), phase: phase,
             wave: try fields.optionalInteger("wave").map { Int($0) } ?? 0,
             message: json["message"]?.string, code: json["code"]?.string.map { Failure.Code(rawValue: $0) },
-            before: try fields.optionalDigest("before"), after: try fields.optionalDigest("after"))
+            before: try fields.optionalDigest("before"), after: try fields.optionalDigest("after"), timing: timing)
     }
 }
 

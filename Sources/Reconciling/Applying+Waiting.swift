@@ -17,6 +17,7 @@ extension Applying {
         let kind: ServedKind
         /// As it was last seen.
         var live: Resource
+        var begun = ContinuousClock.now
 
         init(_ what: What, _ key: ResourceKey, kind: ServedKind, live: Resource) {
             self.what = what
@@ -154,10 +155,10 @@ extension Applying {
         }
         let message = failure?.message ?? note ?? HookState(of: item.live, rules: settings.health).message
         let after = try? ledger.digest(of: Comparer.comparable(item.live))
-        add(
-            outcome(
-                hook, failure == nil ? .ran : .failed, key: item.key, message: message, code: failure?.code,
-                after: after), to: &result)
+        var ended = outcome(
+            hook, failure == nil ? .ran : .failed, key: item.key, message: message, code: failure?.code, after: after)
+        ended.timing = timing(since: item.begun)
+        add(ended, to: &result)
         result.hooks.append(
             EndedHook(
                 policies: hook.hook.deletePolicies, live: item.live, kind: item.kind,
@@ -167,10 +168,10 @@ extension Applying {
     /// A hook that is not waited for any more.
     private func abandon(_ item: Pending, in result: inout Result) {
         guard case .hook(let hook, _) = item.what else { return }
-        add(
-            outcome(
-                hook, .failed, key: item.key, message: "ended before it had come to its end", code: "sync.hook-ended"),
-            to: &result)
+        var ended = outcome(
+            hook, .failed, key: item.key, message: "ended before it had come to its end", code: "sync.hook-ended")
+        ended.timing = timing(since: item.begun)
+        add(ended, to: &result)
         result.hooks.append(
             EndedHook(policies: hook.hook.deletePolicies, live: item.live, kind: item.kind, end: .unfinished))
     }

@@ -21,6 +21,8 @@ struct Applying: Sendable {
     let startedAt: Timestamp
     /// Whether a wave waits until the one before is healthy.
     var waitsForHealth = true
+    /// What the times of objects count from.
+    let begun = ContinuousClock.now
     /// Told what is waited for; nil when nothing is.
     var tell: @Sendable (String?) async -> Void = { _ in }
 
@@ -104,10 +106,20 @@ struct Applying: Sendable {
     }
 
     private func carryOut(_ item: SyncStage.Item) async -> Step {
-        switch item {
-        case .change(let change): await carryOut(change)
-        case .hook(let hook): await begin(hook)
-        }
+        let start = ContinuousClock.now
+        var step =
+            switch item {
+            case .change(let change): await carryOut(change)
+            case .hook(let hook): await begin(hook)
+            }
+        step.outcome?.timing = timing(since: start)
+        step.pending?.begun = start
+        return step
+    }
+
+    func timing(since start: ContinuousClock.Instant) -> ResourceOutcome.Timing {
+        ResourceOutcome.Timing(
+            startedAfter: (start - begun).milliseconds, took: (ContinuousClock.now - start).milliseconds)
     }
 
     private func carryOut(_ change: PlannedChange) async -> Step {

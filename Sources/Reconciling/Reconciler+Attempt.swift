@@ -124,6 +124,9 @@ extension Reconciler {
         if revision.outcome == .succeeded {
             memory.deployed = Self.deployed(revision, sequence)
             memory.awaiting = (sequence, ContinuousClock.now, nil)
+        } else {
+            // What is Healthy from here on is no longer the doing of an earlier one.
+            memory.awaiting = nil
         }
         if let digest = revision.desired {
             memory.trials = automation(application).after(

@@ -182,6 +182,23 @@ extension Reconciler {
         }
     }
 
+    /// The revision whose health was still awaited when an earlier process ended.
+    func awaiting(
+        of uid: ApplicationUID
+    ) async throws(Failure) -> (revision: SequenceNumber, since: ContinuousClock.Instant, told: HealthStatus?)? {
+        guard let applied = try await ledger.lastRevision(of: uid, where: .applied),
+            applied.revision.outcome == .succeeded
+        else { return nil }
+        let reached = try await ledger.events(EventQuery(kinds: [.healthReached], revision: applied.sequence, limit: 10))
+        let told = Set(reached.items.compactMap { HealthStatus(rawValue: $0.event.outcome) })
+        // A row that says Healthy without an event comes from a version that lost track of it: nobody knows since when.
+        guard !told.contains(.healthy), let seen = try await ledger.lastRevision(of: uid),
+            seen.sequence == applied.sequence || seen.revision.health != .healthy
+        else { return nil }
+        let gone = max(0, now().milliseconds - applied.revision.finishedAt.milliseconds)
+        return (applied.sequence, ContinuousClock.now - .milliseconds(gone), told.contains(.degraded) ? .degraded : nil)
+    }
+
     /// Health reached after a sync or rollback is an event that names it: once Healthy, and once for a Degraded before.
     func tellHealth(
         _ comparison: Comparison, _ application: RegisteredApplication, memory: inout Memory

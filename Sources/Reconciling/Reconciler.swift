@@ -129,6 +129,7 @@ struct Reconciler: Sendable {
             RevisionQuery(
                 applications: [application.uid], kinds: [.sync, .rollback], outcomes: ["succeeded"], limit: 1))
         if let stored = newest.items.first { memory.deployed = Self.deployed(stored.revision, stored.sequence) }
+        memory.awaiting = try await awaiting(of: application.uid)
         memory.isLoaded = true
     }
 

@@ -219,10 +219,26 @@ public struct ResourceOutcome: Sendable, Hashable {
     /// Digest of the live object before, Secrets' values as keyed digests.
     public let before: Digest?
     public let after: Digest?
+    /// When it was its turn and for how long; nil for what was not touched.
+    public var timing: Timing?
+
+    /// Milliseconds of a monotonic clock.
+    public struct Timing: Sendable, Hashable {
+        /// From the beginning of the attempt's apply to the object's own.
+        public var startedAfter: Int64
+        /// To the answer that its write got; for a hook to its end.
+        public var took: Int64
+
+        public init(startedAfter: Int64, took: Int64) {
+            self.startedAfter = startedAfter
+            self.took = took
+        }
+    }
 
     public init(
         key: ResourceKey, apiVersion: String, action: Action, phase: ApplyOrder.Phase = .sync, wave: Int = 0,
-        message: String? = nil, code: Failure.Code? = nil, before: Digest? = nil, after: Digest? = nil
+        message: String? = nil, code: Failure.Code? = nil, before: Digest? = nil, after: Digest? = nil,
+        timing: Timing? = nil
     ) {
         self.key = key
         self.apiVersion = apiVersion
@@ -233,6 +249,7 @@ public struct ResourceOutcome: Sendable, Hashable {
         self.code = code
         self.before = before
         self.after = after
+        self.timing = timing
     }
 }
 

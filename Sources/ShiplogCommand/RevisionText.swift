@@ -61,11 +61,12 @@ enum RevisionText {
             text +=
                 "\n"
                 + out.table(
-                    ["ACTION", "PHASE", "WAVE", "RESOURCE", "MESSAGE"],
+                    ["ACTION", "PHASE", "WAVE", "TOOK", "RESOURCE", "MESSAGE"],
                     resources.map {
                         [
                             .status($0.text("action")), Cell($0.text("phase")), Cell("\($0["wave"]?.integer ?? 0)"),
-                            Cell($0.resourceName), Cell($0.text("message"))
+                            Cell($0["durationMs"]?.integer.map(TimeText.span) ?? ""), Cell($0.resourceName),
+                            Cell($0.text("message"))
                         ]
                     })
         }

@@ -127,6 +127,23 @@ import Testing
         }
     }
 
+    @Test("what took time says so, and a row from before there were times reads as it did")
+    func timing() throws {
+        var revision = try #require(try Self.revisions()["revision-full"])
+        let earlier = try EntryFormat1.draft(revision)
+        let resources = try #require(earlier.bodies.first { $0.name == "resources" })
+        let text = String(
+            decoding: try StoredBytes.unpack(resources.content, encoding: resources.encoding, limit: 1 << 20),
+            as: UTF8.self)
+        #expect(!text.contains("took"), "\(text)")
+        revision.resources[0].timing = .init(startedAfter: 0, took: 1234)
+        guard case .revision(let stored) = try EntryDecoder.record(raw(EntryFormat1.draft(revision))) else {
+            Issue.record("it reads back as an event")
+            return
+        }
+        #expect(stored.value == revision)
+    }
+
     @Test("entry format 1 writes every member of an event as it always did, and reads it back")
     func events() throws {
         for (name, (event, pin, gone)) in try Self.events() {
