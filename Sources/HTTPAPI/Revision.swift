@@ -18,7 +18,8 @@ extension StoredRevision {
             "options": revision.options.projection, "outcome": .string(revision.outcome.word),
             "error": revision.outcome.projection, "sync": .string(revision.syncStatus.rawValue),
             "health": .string(revision.health.rawValue), "rolledBackTo": revision.rolledBackTo?.projection,
-            "attempt": revision.attempt?.projection, "retry": .integer(Int64(revision.retry)),
+            "reactsTo": revision.options.reactsTo?.projection, "attempt": revision.attempt?.projection,
+            "retry": .integer(Int64(revision.retry)),
             "startedAt": revision.startedAt.projection, "finishedAt": revision.finishedAt.projection
         ])
         let (duration, overflow) = revision.finishedAt.milliseconds.subtractingReportingOverflow(

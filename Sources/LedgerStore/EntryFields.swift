@@ -52,6 +52,7 @@ enum EntryFields {
         var members: [String: JSON] = [:]
         for (name, flag) in flags where flag { members[name] = true }
         if let hold = options.hold { members["hold"] = .string(hold.rawValue) }
+        if let reactsTo = options.reactsTo { members["reactsTo"] = sequence(reactsTo) }
         return members.isEmpty ? nil : .object(members)
     }
 
@@ -172,10 +173,12 @@ enum EntryFields {
     static func readOptions(_ json: JSON?) throws(Failure) -> OperationOptions {
         guard let json else { return OperationOptions() }
         func flag(_ name: String) -> Bool { json[name]?.bool ?? false }
-        return OperationOptions(
+        var options = OperationOptions(
             prune: flag("prune"), dryRun: flag("dryRun"), replace: flag("replace"),
             confirmDestructive: flag("confirmDestructive"), keepSecrets: flag("keepSecrets"),
             hooks: flag("hooks"), hold: json["hold"] == nil ? nil : try Fields(json, "options").word("hold"))
+        options.reactsTo = try Fields(json, "options").optionalSequence("reactsTo")
+        return options
     }
 
     static func readCounts(_ json: JSON?) -> Revision.Counts {

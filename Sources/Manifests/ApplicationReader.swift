@@ -94,6 +94,7 @@ private struct Reading {
             json.at("spec", "ignoreDifferences"), ["spec", "ignoreDifferences"], check,
             unsupported: check.codes.unsupported
         ).warnings
+        try checkRollback(annotations)
         try checkInformation()
         let finalizers = strings("metadata", "finalizers")
         for name in finalizers where name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
@@ -109,6 +110,23 @@ private struct Reading {
             project: text("spec", "project").isEmpty ? "default" : text("spec", "project"),
             source: try source(), destination: try destination(), syncPolicy: try syncPolicy(),
             webhooks: try webhooks(), document: Self.withoutSecrets(json))
+    }
+
+    /// What is asked of Shiplog itself is never taken for something else: nobody would notice before it is needed.
+    private func checkRollback(_ annotations: [String: String]) throws(Failure) {
+        let path = ["metadata", "annotations"]
+        if annotations[AutomaticRollback.annotation] != nil, AutomaticRollback(annotations: annotations) == nil {
+            throw check.invalid(
+                path + [AutomaticRollback.annotation], "must be a duration from 1s to 168h, such as 10m")
+        }
+        guard let flag = annotations[AutomaticRollback.degradedAnnotation] else { return }
+        guard flag == "true" || flag == "false" else {
+            throw check.invalid(path + [AutomaticRollback.degradedAnnotation], "must be \"true\" or \"false\"")
+        }
+        guard flag == "false" || annotations[AutomaticRollback.annotation] != nil else {
+            throw check.invalid(
+                path + [AutomaticRollback.degradedAnnotation], "needs \(AutomaticRollback.annotation) beside it")
+        }
     }
 
     private func text(_ path: String...) -> String { json.at(path[...])?.string ?? "" }

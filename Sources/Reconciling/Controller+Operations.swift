@@ -114,11 +114,12 @@ extension Controller {
         let digest = try ledger.digest(of: resources)
         let desired = Desired(
             resources: resources, digest: digest, source: target.stored.revision.source, inputs: nil, warnings: [])
-        let options = OperationOptions(
+        let runsHooks = request.hooks || application.application.rollsBackWithHooks
+        var options = OperationOptions(
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
             dryRun: request.dryRun, replace: request.replace, confirmDestructive: request.confirmDestructive,
-            keepSecrets: request.keepSecrets, hooks: request.hooks || application.application.rollsBackWithHooks,
-            hold: request.hold)
+            keepSecrets: request.keepSecrets, hooks: runsHooks && request.reactsTo == nil, hold: request.hold)
+        options.reactsTo = request.reactsTo
         var policy = reconciler.policy(for: application, prune: options.prune, options: options)
         policy.leaveReplicasToAutoscaler = true
         policy.runsHooks = options.hooks
@@ -127,10 +128,13 @@ extension Controller {
         comparison = await rehearse(comparison, connection, replace: request.replace)
         let pin = Pin(
             hold: request.hold, target: target.stored.sequence, desired: digest,
-            commit: target.stored.revision.source?.commit.id, leftInputs: await leftInputs(application),
+            commit: target.stored.revision.source?.commit.id,
+            // What was judged, and not what has come since.
+            leftInputs: request.reactsTo == nil ? await leftInputs(application) : memory.judgedInputs,
             rejected: rejected(application, memory, target: digest))
         let goal = Reconciler.Goal(
-            kind: .rollback, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
+            kind: .rollback, cause: request.reactsTo == nil ? .manual : .unhealthy, actor: operation.actor,
+            reason: request.reason, ticket: request.ticket,
             desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin),
             group: request.group,
             startedAt: now())

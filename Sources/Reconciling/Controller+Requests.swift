@@ -418,7 +418,7 @@ extension Controller {
     }
 
     /// 128 random bits as hexadecimal digits.
-    private static func newID() -> String {
+    static func newID() -> String {
         var generator = SystemRandomNumberGenerator()
         return (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }.hex
     }

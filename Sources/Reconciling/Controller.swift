@@ -219,6 +219,7 @@ public final class Controller: Sendable {
                     endsActivity: false)
             }
         }
+        if let order = outcome.takingBack, !Task.isCancelled { await takeBack(order, uid, memory: &memory) }
         if let again = outcome.again, !Task.isCancelled {
             await queue.put(
                 uid, WorkQueue.Reasons(causes: [again.cause]), afterMilliseconds: max(50, again.milliseconds))

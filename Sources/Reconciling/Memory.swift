@@ -35,6 +35,8 @@ struct Memory: Sendable {
     var trialsUnder: SequenceNumber?
     /// Inputs that rendered to something a pin rejects; at most a hundred.
     var rejectedInputs: Set<String> = []
+    /// The inputs of what an automatic rollback is about to take back.
+    var judgedInputs: String?
     /// The revision whose health is still awaited, since when (monotonic), and what was told of it already.
     var awaiting: (revision: SequenceNumber, since: ContinuousClock.Instant, told: HealthStatus?)?
     /// Whether the ledger has been asked for what is above.

@@ -57,6 +57,8 @@ public struct RollbackRequest: Sendable, Hashable {
     public var ifDesired: Digest?
     /// The `fleet.started` event of the rollback of several applications that this is a part of.
     public var group: SequenceNumber?
+    /// The sync that did not become Healthy, when nobody asked but the controller itself.
+    var reactsTo: SequenceNumber?
 
     public init(
         target: Target, prune: Bool? = nil, hold: Pin.Hold = .untilNewCommit, dryRun: Bool = false,

@@ -189,7 +189,8 @@ extension Reconciler {
         guard let applied = try await ledger.lastRevision(of: uid, where: .applied),
             applied.revision.outcome == .succeeded
         else { return nil }
-        let reached = try await ledger.events(EventQuery(kinds: [.healthReached], revision: applied.sequence, limit: 10))
+        let reached = try await ledger.events(
+            EventQuery(kinds: [.healthReached], revision: applied.sequence, limit: 10))
         let told = Set(reached.items.compactMap { HealthStatus(rawValue: $0.event.outcome) })
         // A row that says Healthy without an event comes from a version that lost track of it: nobody knows since when.
         guard !told.contains(.healthy), let seen = try await ledger.lastRevision(of: uid),

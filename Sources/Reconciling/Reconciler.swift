@@ -25,6 +25,8 @@ struct Reconciler: Sendable {
         var namesActor = false
         /// Look again after so many milliseconds, and why.
         var again: (milliseconds: Int64, cause: Cause)?
+        /// What was synced is to be taken back.
+        var takingBack: TakingBack?
     }
 
     /// What a sync or a rollback is about to bring about.
@@ -72,6 +74,8 @@ struct Reconciler: Sendable {
             let comparison = try await compare(desired, application, connection, policy, memory: &memory)
             update(&outcome.status, with: comparison, desired: desired, application, memory: memory)
             try await tellHealth(comparison, application, memory: &memory)
+            let trial = try await judgeTrial(application, desired, comparison, in: &outcome)
+            guard outcome.takingBack == nil else { return outcome }
             let decision = decide(application, desired, comparison, memory)
             switch decision {
             case .act(let why, let retry):
@@ -96,6 +100,7 @@ struct Reconciler: Sendable {
             case .wait(let milliseconds): outcome.again = (milliseconds, .retry)
             case .exhausted, .leave: break
             }
+            if let trial, trial < outcome.again?.milliseconds ?? .max { outcome.again = (trial, .retry) }
             note(decision, comparison, memory, in: &outcome.status)
             if let hold = try? await leases.ensure(connection.cluster) {
                 await tidyHooks(

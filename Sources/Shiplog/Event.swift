@@ -35,6 +35,8 @@ public struct Event: Sendable, Hashable {
         case pinned = "pin.set"
         case unpinned = "pin.released"
         case pinRejected = "pin.rejected"
+        /// A new commit did not become Healthy, and the controller could not go back.
+        case rollbackWithheld = "rollback.withheld"
         case webhookDelivered = "webhook.delivered"
         case requestRefused = "request.refused"
         /// A person ended a running sync or rollback.

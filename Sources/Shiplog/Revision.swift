@@ -136,6 +136,8 @@ public struct ClusterReference: Sendable, Hashable {
 public enum Cause: String, Sendable, Hashable, CaseIterable {
     case poll, webhook, manual, automated, retry, startup, recovery
     case selfHeal = "self-heal"
+    /// A new commit did not become Healthy: the controller goes back by itself.
+    case unhealthy
     /// A watch saw the cluster change.
     case watch
     case specChange = "spec-change"
@@ -266,6 +268,8 @@ public struct OperationOptions: Sendable, Hashable {
     /// Hooks were run.
     public var hooks: Bool
     public var hold: Pin.Hold?
+    /// An automatic rollback: the sync that did not become Healthy.
+    public var reactsTo: SequenceNumber?
 
     public init(
         prune: Bool = false, dryRun: Bool = false, replace: Bool = false, confirmDestructive: Bool = false,

@@ -48,6 +48,7 @@ enum RevisionText {
             ("Author", revision.cell("source", "commit", "author")),
             ("Committed", revision.cell("source", "commit", "committedAt")),
             ("Manifests", revision.cell("desired")),
+            ("Takes back", revision["reactsTo"]?.integer.map { Cell("#\($0)") }),
             ("Group", revision["group"]?.integer.map { Cell("#\($0)") }), ("Started", revision.cell("startedAt")),
             ("Took", revision["durationMs"]?.integer.map { Cell(TimeText.span($0)) }),
             ("Recorded", revision.cell("recordedAt")),

@@ -123,6 +123,8 @@ import Testing
         }
         try check(plan(db, LedgerSQL.whole, ["application": "x", "digest": nil]), "good revisions")
         try check(plan(db, LedgerSQL.becameHealthy, ["application": "x", "sequence": 5]), "becoming healthy")
+        try check(plan(db, TrialSQL.attempts, ["application": "x", "limit": 100]), "what is on trial")
+        try check(plan(db, TrialSQL.withheld, ["sequence": 5]), "what was not taken back")
         try check(plan(db, LedgerSQL.sealed, ["owner": Data()]), "sealed values")
         let page: StatementArguments = ["at": 5, "name": "", "uid": ""]
         try check(plan(db, LedgerSQL.states(named: false), page), "what was deployed at a moment")

@@ -29,7 +29,7 @@ struct AfterwardsTests {
         }
     }
 
-    @Test("given a server that stops before an application is healthy, when it starts again, then it tells how long it took")
+    @Test("given a server that stops before health is reached, when it starts again, then it tells how long it took")
     func acrossRestart() async throws {
         try await Scene.play(timeScale: 0.5) { (scene) async throws -> Void in
             try scene.world.commit(["d.yaml": Scene.deployment("web")])

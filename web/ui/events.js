@@ -4,7 +4,7 @@ import {h, reveal, table, cell} from "./dom.js";
 import {badge, time, person, applicationAddress, revisionLink} from "./parts.js";
 
 export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
-    "pin.set", "pin.released", "pin.rejected", "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
+    "pin.set", "pin.released", "pin.rejected", "rollback.withheld", "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
     "token.created", "token.revoked", "session.opened", "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed",
     "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
 
@@ -21,6 +21,8 @@ const acts = {
     "pin.set": (event) => ["pinned it", because(event)],
     "pin.released": (event) => ["released the pin: ", fact(event, "why") ?? "asked for", because(event)],
     "pin.rejected": () => ["kept a rejected state from coming back"],
+    "rollback.withheld": (event) => ["did not go back although ", event.revision ? revisionLink(event.revision) : "a new commit", " had not become Healthy: ",
+        h("code", fact(event, "code"))],
     "webhook.delivered": (event) => ["delivered a ", fact(event, "event") ?? "webhook", ", which woke ", String(fact(event, "woken") ?? 0)],
     "request.refused": (event) => [event.outcome === "failed" ? "asked in vain: " : "was refused: ", h("code", fact(event, "code")),
         fact(event, "count") > 1 ? " " + fact(event, "count") + " times" : ""],

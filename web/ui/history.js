@@ -7,7 +7,7 @@ import {badge, commit, subject, time, person, counts, duration, dayOf, dayTitle,
     loading, problemPanel} from "./parts.js";
 
 const pageSize = 50;
-const causes = ["manual", "automated", "self-heal", "webhook", "poll", "watch", "retry", "spec-change", "startup", "recovery"];
+const causes = ["manual", "automated", "unhealthy", "self-heal", "webhook", "poll", "watch", "retry", "spec-change", "startup", "recovery"];
 
 /** Whether a revision that just happened belongs into a list with these filters. */
 export function fits(revision, filter) {
@@ -195,10 +195,11 @@ function revisionRow(revision, name) {
 
 function kindWords(revision) {
     if (revision.kind !== "rollback") return undefined;
-    return revision.rolledBackTo ? "Rollback to #" + revision.rolledBackTo : "Rollback";
+    const word = revision.reactsTo ? "Automatic rollback" : "Rollback";
+    return revision.rolledBackTo ? word + " to #" + revision.rolledBackTo : word;
 }
 
-export const causeWords = {manual: "by hand", automated: "automatic", "self-heal": "self-heal", webhook: "webhook", poll: "poll",
+export const causeWords = {manual: "by hand", automated: "automatic", unhealthy: "not Healthy", "self-heal": "self-heal", webhook: "webhook", poll: "poll",
     retry: "retry", startup: "at start", recovery: "recovery", watch: "cluster watch", "spec-change": "new specification"};
 export {kindWords};
 

@@ -79,6 +79,7 @@ function facts(revision) {
             ["Actor", actor ? [person(actor), h("span.muted", " by " + actor.means)] : null],
             ["Token", actor?.tokenID ? h("code", actor.tokenID) : null],
             ["Cause", causeWords[revision.cause] ?? revision.cause],
+            ["Takes back", revision.reactsTo ? revisionLink(revision.reactsTo) : null],
             ["Reason", revision.reason ? h("bdi", revision.reason) : null],
             ["Ticket", revision.ticket ? h("bdi", revision.ticket) : null],
             ["Options", given.length ? given.join(", ") : null],
