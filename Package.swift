@@ -76,6 +76,8 @@ let package = Package(
         target("Reconciling", ["Shiplog", "GitSource", "Manifests", "LedgerStore", log]),
         // Whoever outside signs or keeps the log's checkpoints.
         target("Attesting", ["Shiplog", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", crypto, log]),
+        // Others are told what became of syncs and rollbacks.
+        target("Notifying", ["Shiplog", "LedgerStore", "Evidence", "KubernetesAPI", crypto, log]),
         target(
             "HTTPAPI",
             [
@@ -98,7 +100,7 @@ let package = Package(
             dependencies: [
                 "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
                 "Evidence",
-                "Reconciling", "Attesting", "HTTPAPI", "Sandbox", log,
+                "Reconciling", "Attesting", "Notifying", "HTTPAPI", "Sandbox", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -130,6 +132,13 @@ let package = Package(
                 "Shiplog", "ShiplogTesting", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", crypto,
                 log,
                 hummingbird, .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio")
+            ]),
+        tests(
+            of: "Notifying",
+            [
+                "Shiplog", "ShiplogTesting", "LedgerStore", "KubernetesAPI", crypto, log, hummingbird,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "NIOCore", package: "swift-nio")
             ]),
         tests(

@@ -20,6 +20,7 @@ struct Parts: Sendable {
     let streams: StreamHub
     let webhooks: WebhookDesk
     let webhookProof: WebhookProof
+    let notifications: NotificationDesk
     let metrics: Metrics
     let page: StaticPage
     let closing: Closing

@@ -86,6 +86,9 @@ extension RouteTable {
         Route(.post, base + "/entries/{sequence}/erase", .act(.administer), ErasingHandlers.part),
         Route(
             .post, base + "/applications/{name}/erase-secret", .application(.administer), ErasingHandlers.secret),
+        Route(.get, base + "/notifications", .act(.audit), NotificationHandlers.list),
+        Route(.get, base + "/notifications/dead", .act(.audit), ["notification"], NotificationHandlers.dead),
+        Route(.post, base + "/notifications/{name}/retry", .act(.administer), NotificationHandlers.retry),
         Route(.post, base + "/exports", .act(.audit), ExportHandlers.export),
         Route(.post, base + "/exports/population", .act(.audit), ExportHandlers.population)
     ]

@@ -22,6 +22,7 @@ public struct Server: Sendable {
     /// - Throws: `server.tls-required`, `server.tls-invalid`, `server.web-missing`, `server.listen-invalid`.
     public init(
         ledger: Ledger, log: LogKeeper? = nil, controller: Controller, formats: Formats, settings: ServerSettings,
+        notifications: NotificationDesk = .none,
         now: @escaping @Sendable () -> Timestamp, logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) throws(Failure) {
@@ -40,7 +41,7 @@ public struct Server: Sendable {
                 logger: logger),
             webhooks: WebhookDesk(
                 limit: settings.webhooks.queueLimit, controller: controller, ledger: ledger, logger: logger),
-            webhookProof: WebhookProof(), metrics: metrics, page: try StaticPage(settings.webDirectory),
+            webhookProof: WebhookProof(), notifications: notifications, metrics: metrics, page: try StaticPage(settings.webDirectory),
             closing: closing, startedAt: now(), now: now, logger: logger)
         let limits = settings.limits
         tls =

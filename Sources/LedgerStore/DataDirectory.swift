@@ -16,7 +16,7 @@ public struct DataDirectory: Sendable, Hashable {
     public init(_ path: String) throws(Failure) {
         self.path = Self.normal(path)
         try FileSystem.makePrivateDirectory(self.path)
-        for directory in [keys, tokens, checkpoints, repositories, sandbox] {
+        for directory in [keys, tokens, checkpoints, repositories, sandbox, notifications] {
             try FileSystem.makePrivateDirectory(directory)
         }
     }
@@ -53,6 +53,8 @@ public struct DataDirectory: Sendable, Hashable {
     public var checkpoints: String { path + "/checkpoints" }
     /// Bare mirrors.
     public var repositories: String { path + "/repositories" }
+    /// How far the log was read for each notification.
+    public var notifications: String { path + "/notifications" }
     /// The embedded cluster's state.
     public var sandbox: String { path + "/sandbox" }
 

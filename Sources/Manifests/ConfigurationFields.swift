@@ -72,6 +72,7 @@ enum ConfigurationFields {
                 ]))
         ]),
         "ledger": .map(["replicated": .bool]),
+        "notifications": NotificationReader.field,
         "ignoreDifferences": IgnoreRuleReader.field,
         "health": HealthRuleReader.field
     ])

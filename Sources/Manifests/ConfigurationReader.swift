@@ -72,6 +72,7 @@ private struct Reading {
             result.retention = .init(foldAfter: age, entries: try choice(["retention", "entries"], .keep))
         }
         result.ledger.replicated = json.at("ledger", "replicated")?.bool ?? false
+        result.notifications = try NotificationReader.read(json["notifications"], ["notifications"], check)
         result.ignoreDifferences = try IgnoreRuleReader.read(
             json["ignoreDifferences"], ["ignoreDifferences"], check, unsupported: check.codes.invalid
         ).rules

@@ -25,6 +25,7 @@ public struct ServerConfiguration: Sendable, Hashable {
     /// nil keeps everything for ever.
     public var retention: Retention?
     public var ledger = Ledger()
+    public var notifications: [Notification] = []
     /// Differences that count for no application.
     public var ignoreDifferences: [IgnoreRule] = []
     /// How well objects of further kinds are; of the entries that fit an object the first counts.
@@ -151,6 +152,39 @@ public struct ServerConfiguration: Sendable, Hashable {
         }
         public var name: String
         public var kind: Kind
+    }
+
+    /// Somebody who is told what became of syncs and rollbacks.
+    public struct Notification: Sendable, Hashable {
+        public enum Address: Sendable, Hashable {
+            case plain(String)
+            /// The whole address is a secret, as that of a chat's incoming webhook.
+            case secret(SecretReference)
+        }
+        public var name: String
+        public var address: Address
+        /// Signs what is sent.
+        public var secret: SecretReference?
+        /// A bearer token.
+        public var token: SecretReference?
+        /// Of rows; empty for what became of syncs and rollbacks.
+        public var kinds: [String] = []
+        public var outcomes: [String] = []
+        /// Globs.
+        public var applications: [String] = []
+        public var projects: [String] = []
+        /// For one try.
+        public var timeout: Duration = .seconds(10)
+        /// How often each is tried, 1…100.
+        public var tries = 10
+        /// The second try waits `initial`, each further one twice as long, up to `maximum`.
+        public var initial: Duration = .seconds(1)
+        public var maximum: Duration = .seconds(300)
+
+        init(name: String, address: Address) {
+            self.name = name
+            self.address = address
+        }
     }
 
     public struct Logging: Sendable, Hashable {

@@ -64,6 +64,11 @@ public struct Event: Sendable, Hashable {
         /// A witness signed a checkpoint, or it was put where others keep it.
         case checkpointCosigned = "checkpoint.cosigned"
         case checkpointAnchored = "checkpoint.anchored"
+        /// A notification was given up: it stays in the log until somebody takes it up again.
+        case notificationDead = "notification.dead"
+        case notificationRetried = "notification.retried"
+        /// A dead letter was delivered after all.
+        case notificationDelivered = "notification.delivered"
         case serverStarted = "server.started"
         case serverStopped = "server.stopped"
         /// What the server was told at a start.

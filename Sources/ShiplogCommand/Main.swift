@@ -19,7 +19,8 @@ struct ShiplogMain: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
             ShowCommand.self, EventsCommand.self, ReportCommand.self, AtCommand.self, CompareCommand.self,
-            BlameCommand.self, RollbackCommand.self, ExplainCommand.self, LedgerCommand.self, TokenCommand.self,
+            BlameCommand.self, RollbackCommand.self, ExplainCommand.self, LedgerCommand.self, NotificationsCommand.self,
+            TokenCommand.self,
             CompletionCommand.self,
             VersionCommand.self
         ])

@@ -157,11 +157,12 @@ struct Wiring: Sendable {
         let attester = try Attester(
             log: log, parties: try parties(repositories), interval: configuration.log.interval.wholeMilliseconds,
             now: { Self.now() }, logger: logger)
+        let notifier = try await notifier(ledger, folder: directory.notifications)
         let settings = try serverSettings()
         let listening = Promise<Int>()
         let server = try Server(
             ledger: ledger, log: log, controller: controller, formats: Self.formats, settings: settings,
-            now: { Self.now() }, logger: logger, onListening: { port in await listening.keep(port) })
+            notifications: Self.desk(notifier), now: { Self.now() }, logger: logger, onListening: { port in await listening.keep(port) })
         let tale = StoryService {
             let port = try await listening.kept
             let scheme = settings.tls == nil ? "http" : "https"
@@ -177,6 +178,7 @@ struct Wiring: Sendable {
                     .init(service: ControllerService(controller: controller, log: log)),
                     .init(service: LogService(log: log, logger: logger)),
                     .init(service: AttestingService(attester: attester)),
+                    .init(service: NotifyingService(notifier: notifier, log: log)),
                     .init(
                         service: StoryService { [retention = configuration.retention, logger] in
                             // Being stopped is no failure: one would cancel the others in the middle of their own end.

@@ -30,7 +30,7 @@ extension Wiring {
     }
 
     /// Read anew each time: the file may hold another token by then.
-    private static func reader(_ secret: SecretReference) -> @Sendable () throws(Failure) -> SecretText {
+    static func reader(_ secret: SecretReference) -> @Sendable () throws(Failure) -> SecretText {
         { () throws(Failure) in try secret.resolve() }
     }
 }

@@ -16,6 +16,7 @@ struct HouseTests {
         "Evidence": ["Shiplog", "TransparencyLog", "LedgerStore", "Crypto", "CZlib"],
         "Reconciling": ["Shiplog", "GitSource", "Manifests", "LedgerStore"],
         "Attesting": ["Shiplog", "TransparencyLog", "LedgerStore", "KubernetesAPI", "GitSource", "Crypto"],
+        "Notifying": ["Shiplog", "LedgerStore", "Evidence", "KubernetesAPI", "Crypto"],
         "HTTPAPI": [
             "Shiplog", "TransparencyLog", "LedgerStore", "Evidence", "Reconciling", "Crypto", "Hummingbird",
             "HummingbirdTLS", "HummingbirdCore",
@@ -25,7 +26,7 @@ struct HouseTests {
         "ShiplogCommand": [
             "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
             "Evidence",
-            "Reconciling", "Attesting", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+            "Reconciling", "Attesting", "Notifying", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]

@@ -6,7 +6,7 @@ import {badge, time, person, applicationAddress, revisionLink} from "./parts.js"
 export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
     "pin.set", "pin.released", "pin.rejected", "rollback.withheld", "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
     "token.created", "token.revoked", "session.opened", "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed",
-    "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
+    "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "notification.dead", "notification.retried", "notification.delivered", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
 
 const fact = (event, name) => event.facts?.[name];
 const because = (event) => event.reason ? [" because “", h("bdi", event.reason), "”"] : "";
@@ -41,12 +41,17 @@ const acts = {
     "epoch.confirmed": (event) => ["confirmed what was restored", because(event)],
     "key.rotated": (event) => ["replaced the key that signs the log", because(event)],
     "ledger.verified": (event) => ["verified the ledger: ", String(fact(event, "findings") ?? "?"), " findings in ", String(fact(event, "rows") ?? "?"), " rows"],
+    "notification.dead": (event) => ["gave up telling ", h("bdi", fact(event, "notification") ?? "?"), " of ", about(event), " after ", String(fact(event, "tries") ?? "?"), " tries"],
+    "notification.retried": (event) => ["wants ", h("bdi", fact(event, "notification") ?? "?"), " told of ", about(event), " after all"],
+    "notification.delivered": (event) => ["told ", h("bdi", fact(event, "notification") ?? "?"), " of ", about(event), " after all"],
     "server.started": (event) => ["started, version ", fact(event, "version") ?? "?",
         fact(event, "unfinished") ? "; the start before, #" + fact(event, "unfinished") + ", has no end" : ""],
     "server.stopped": (event) => ["stopped: ", fact(event, "why") ?? "?"],
     "configuration.loaded": (event) => ["loaded ", fact(event, "file") ? h("bdi", fact(event, "file")) : "the standard configuration",
         fact(event, "changed")?.length ? ", changed in " + changed(event) : ""],
 };
+
+const about = (event) => "#" + (fact(event, "sequence") ?? "?");
 
 function changed(event) {
     const number = fact(event, "changed")?.length;
