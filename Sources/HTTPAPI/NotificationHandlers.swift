@@ -48,7 +48,7 @@ enum NotificationHandlers {
         guard (sequence != nil) != all else {
             throw fields.wrong("sequence", "must be a dead letter's row, or all must be true")
         }
-        let taken = try await call.parts.notifications.retry(call.path["name"] ?? "", sequence, call.actor)
+        let taken = try await call.parts.notifications.retry(call.path["notification"] ?? "", sequence, call.actor)
         return .json(["sequences": .array(taken.map(\.projection))], status: .accepted)
     }
 }

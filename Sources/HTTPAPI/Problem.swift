@@ -105,7 +105,7 @@ struct Problem: Error {
         "application.unknown": .notFound, "application.changed-meanwhile": .preconditionFailed,
         "application.exists": .preconditionFailed,
         "plan.moved": .preconditionFailed, "plan.invalid": .badRequest, "plan.before-the-log": .conflict,
-        "fleet.busy": .conflict,
+        "fleet.busy": .conflict, "notification.not-dead": .conflict,
         "state.sequence-unknown": .notFound, "blame.resource-unknown": .notFound, "blame.field-unknown": .notFound,
         "blame.resource-ambiguous": .conflict,
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,

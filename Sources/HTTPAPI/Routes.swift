@@ -88,7 +88,7 @@ extension RouteTable {
             .post, base + "/applications/{name}/erase-secret", .application(.administer), ErasingHandlers.secret),
         Route(.get, base + "/notifications", .act(.audit), NotificationHandlers.list),
         Route(.get, base + "/notifications/dead", .act(.audit), ["notification"], NotificationHandlers.dead),
-        Route(.post, base + "/notifications/{name}/retry", .act(.administer), NotificationHandlers.retry),
+        Route(.post, base + "/notifications/{notification}/retry", .act(.administer), NotificationHandlers.retry),
         Route(.post, base + "/exports", .act(.audit), ExportHandlers.export),
         Route(.post, base + "/exports/population", .act(.audit), ExportHandlers.population)
     ]

@@ -41,7 +41,8 @@ public struct Server: Sendable {
                 logger: logger),
             webhooks: WebhookDesk(
                 limit: settings.webhooks.queueLimit, controller: controller, ledger: ledger, logger: logger),
-            webhookProof: WebhookProof(), notifications: notifications, metrics: metrics, page: try StaticPage(settings.webDirectory),
+            webhookProof: WebhookProof(), notifications: notifications, metrics: metrics,
+            page: try StaticPage(settings.webDirectory),
             closing: closing, startedAt: now(), now: now, logger: logger)
         let limits = settings.limits
         tls =

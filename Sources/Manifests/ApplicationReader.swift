@@ -79,7 +79,8 @@ private struct Reading {
     mutating func application() throws(Failure) -> Application {
         let annotations = json.at("metadata", "annotations")?.stringMap ?? [:]
         for name in annotations.keys.sorted() where name.hasPrefix("notifications.argoproj.io/") {
-            warnings.append("the annotation \(name) is kept without effect: Shiplog sends no notifications")
+            warnings.append(
+                "the annotation \(name) is kept without effect: the server's configuration says who is told")
         }
         // It would be looked at and synced although somebody said that it must not be.
         if annotations["argocd.argoproj.io/skip-reconcile"] == "true" {

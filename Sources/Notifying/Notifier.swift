@@ -5,7 +5,7 @@ public import Shiplog
 /// Tells others what became of syncs and rollbacks: reads the log behind a cursor of its own for each target, and holds
 /// nothing of it in memory. A target that is slow or gone holds up neither the log nor another target.
 ///
-/// Why it is so: docs/decisions/0023-notifications-behind-a-cursor.md.
+/// Why it is so: docs/decisions/0026-notifications-behind-a-cursor.md.
 public struct Notifier: Sendable {
     private let ledger: Ledger
     private let mailboxes: [Mailbox]

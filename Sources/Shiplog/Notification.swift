@@ -68,6 +68,20 @@ public struct DeadLetter: Sendable, Hashable {
     /// Somebody wants it delivered after all, and it has not been yet.
     public var isTriedAgain: Bool
 
+    public init(
+        notification: String, sequence: SequenceNumber, event: SequenceNumber, at: Timestamp, tries: Int,
+        code: Failure.Code, status: Int?, isTriedAgain: Bool
+    ) {
+        self.notification = notification
+        self.sequence = sequence
+        self.event = event
+        self.at = at
+        self.tries = tries
+        self.code = code
+        self.status = status
+        self.isTriedAgain = isTriedAgain
+    }
+
     /// The letters that are dead, out of the events that tell of them, newest first: one a target and row, and none that
     /// was delivered after all.
     public static func fold(

@@ -162,7 +162,8 @@ struct Wiring: Sendable {
         let listening = Promise<Int>()
         let server = try Server(
             ledger: ledger, log: log, controller: controller, formats: Self.formats, settings: settings,
-            notifications: Self.desk(notifier), now: { Self.now() }, logger: logger, onListening: { port in await listening.keep(port) })
+            notifications: Self.desk(notifier), now: { Self.now() }, logger: logger,
+            onListening: { port in await listening.keep(port) })
         let tale = StoryService {
             let port = try await listening.kept
             let scheme = settings.tls == nil ? "http" : "https"

@@ -33,6 +33,7 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
     case verify = "POST /api/shiplog/v1/log/verify"
     case erasePart = "POST /api/shiplog/v1/entries/{sequence}/erase"
     case eraseSecret = "POST /api/shiplog/v1/applications/{name}/erase-secret"
+    case retryNotification = "POST /api/shiplog/v1/notifications/{notification}/retry"
     case export = "POST /api/shiplog/v1/exports"
     case population = "POST /api/shiplog/v1/exports/population"
 
@@ -101,6 +102,8 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
             return try await sender.send(
                 "POST", Site.api + "/entries/\(sync)/erase", ["part": "address", "reason": "asked for"])
         case .eraseSecret: return try await eraseSecret(by: sender)
+        case .retryNotification:
+            return try await sender.send("POST", Site.api + "/notifications/chat/retry", ["all": true])
         case .export: return try await sender.send("POST", Site.api + "/exports", ["format": "jsonl"])
         case .population: return try await sender.send("POST", Site.api + "/exports/population")
         }

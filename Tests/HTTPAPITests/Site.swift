@@ -54,7 +54,8 @@ struct Site: Sendable {
         let log =
             signs ? try await LogKeeper.start(ledger, folder: data.checkpoints, origin: "shiplog.test") : nil
         let server = try Server(
-            ledger: ledger, log: log, controller: controller, formats: formats, settings: settings, now: { clock.now },
+            ledger: ledger, log: log, controller: controller, formats: formats, settings: settings,
+            notifications: notifications(ledger), now: { clock.now },
             logger: logger, onListening: { listening.yield($0) })
         let result: Result<Void, any Error>
         do {

@@ -17,7 +17,7 @@ struct ErrorCodeTests {
         "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
         "entry",
         "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
-        "manifest",
+        "manifest", "notification",
         "operation", "pin", "plan", "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream",
         "sync", "token", "webhook"
     ]

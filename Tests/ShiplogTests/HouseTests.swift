@@ -26,7 +26,8 @@ struct HouseTests {
         "ShiplogCommand": [
             "Shiplog", "TransparencyLog", "AgeFormat", "GitSource", "Manifests", "KubernetesAPI", "LedgerStore",
             "Evidence",
-            "Reconciling", "Attesting", "Notifying", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle", "UnixSignals"
+            "Reconciling", "Attesting", "Notifying", "HTTPAPI", "Sandbox", "ArgumentParser", "ServiceLifecycle",
+            "UnixSignals"
         ],
         "ShiplogTesting": ["Shiplog", "GitSource", "LedgerStore"]
     ]
