@@ -80,12 +80,12 @@ enum ApplicationHandlers {
 
     /// What applying the desired state would change in the cluster, object by object: from live to desired.
     @Sendable static func difference(_ call: Call) async throws -> Response {
-        let (live, desired, source) = try await call.controller.drift(of: call.application)
-        return .json(
-            .members([
-                "items": .array(ManifestDiff.projection(from: live, to: desired, call.parts.formats)),
-                "source": source?.projection
-            ]))
+        let (live, desired, source, fields) = try await call.controller.drift(of: call.application)
+        var items = ManifestDiff.projection(from: live, to: desired, call.parts.formats)
+        if let application = try await call.ledger.application(named: call.application)?.reference {
+            try await FieldOrigins(ledger: call.ledger, application: application).add(fields, to: &items)
+        }
+        return .json(.members(["items": .array(items), "source": source?.projection]))
     }
 
     // MARK: - Changing

@@ -50,9 +50,12 @@ extension Controller {
     /// redacted. The server itself says what it would make of a manifest, so that what it fills in is no difference.
     ///
     /// - Parameter manifests: the stored manifests to compare with; nil for the desired ones of now.
+    /// - Returns: besides, which fields of objects that are there differ, and who else owns them.
     public func drift(
         of name: String, to manifests: Digest? = nil
-    ) async throws(Failure) -> (live: [Resource], desired: [Resource], source: RevisionSource?) {
+    ) async throws(Failure) -> (
+        live: [Resource], desired: [Resource], source: RevisionSource?, fields: [ResourceKey: [FieldChange]]
+    ) {
         let application = try await registered(name)
         var memory = await state.memory(of: application.uid)
         var desired = try await reconciler.produce(for: application, memory: &memory)
@@ -70,6 +73,7 @@ extension Controller {
             desired, application, connection, reconciler.policy(for: application, prune: true), memory: &memory)
         var live: [Resource] = []
         var wanted: [Resource] = []
+        var fields: [ResourceKey: [FieldChange]] = [:]
         for change in comparison.plan.changes {
             switch change.action {
             case .unchanged, .keep: continue
@@ -78,8 +82,9 @@ extension Controller {
             case .replace(let resource, let object):
                 live.append(object)
                 wanted.append(resource)
-            case .update(let resource, let object, _):
+            case .update(let resource, let object, let difference):
                 live.append(object)
+                fields[object.key] = difference.changes
                 // What does not count is shown as it is.
                 let next = await predicted(resource, connection)
                 wanted.append(reconciler.settings.ignored(for: application).respected(desired: next, live: object))
@@ -91,7 +96,7 @@ extension Controller {
         var (before, after): ([Resource], [Resource]) = ([], [])
         for resource in live { before.append(try ledger.redacted(Comparer.comparable(resource))) }
         for resource in wanted { after.append(try ledger.redacted(Comparer.comparable(resource))) }
-        return (before, after, desired.source)
+        return (before, after, desired.source, fields)
     }
 
     private func predicted(_ resource: Resource, _ connection: Connection) async -> Resource {

@@ -15,8 +15,24 @@ enum DiffText {
             let hunks = item["hunks"]?.array ?? []
             if hunks.isEmpty { result += "# only masked values differ\n" }
             for hunk in hunks { result += text(hunk, out) }
+            for field in item["fields"]?.array ?? [] { result += origin(field) }
         }
         return result
+    }
+
+    /// `# .spec.replicas: 3 since #12 (ada, commit 0123456); kubectl-edit owns it in the cluster`
+    private static func origin(_ field: JSON) -> String {
+        var text = "# " + field.text("path") + ":"
+        if let since = field["since"] {
+            let commit = since["commit"]?.string.map { ", commit \($0.prefix(7))" } ?? ""
+            text +=
+                " desired since \(since.sequence("sequence")) (\(since.at("actor", "name")?.string ?? "?")\(commit))"
+        } else {
+            text += " not deployed before"
+        }
+        let owners = (field["owners"]?.array ?? []).compactMap(\.string)
+        if !owners.isEmpty { text += "; \(owners.joined(separator: ", ")) owns it in the cluster" }
+        return Terminal.harmless(text) + "\n"
     }
 
     static func isDifferent(_ items: [JSON]) -> Bool { items.contains { $0.text("change") != "same" } }

@@ -41,7 +41,7 @@ import Testing
     @Test("a target that fails is tried again, with the same id and in order") func tryAgain() async throws {
         let telling = try await Telling.make()
         try await Receiver.run({ _ in (500, [:]) }) { receiver, url in
-            try await telling.run([telling.target(to: url, tries: 50)]) { notifier in
+            try await telling.run([telling.target(to: url + "/x", tries: 50)]) { notifier in
                 let first = try await telling.happen(.degraded)
                 let second = try await telling.happen()
                 try await until("two tries") { receiver.calls.count >= 2 }
@@ -120,7 +120,7 @@ import Testing
     @Test("whatever ends the process, the next one goes on where it was") func restart() async throws {
         let telling = try await Telling.make()
         try await Receiver.run({ _ in (200, [:]) }) { receiver, url in
-            let target = telling.target(to: url, tries: 1000)
+            let target = telling.target(to: url + "/x", tries: 1000)
             try await telling.run([target]) { notifier in
                 let first = try await telling.happen()
                 try await until("the first") { await notifier.statuses().first?.delivered?.sequence == first }
@@ -151,13 +151,13 @@ import Testing
         let telling = try await Telling.make()
         try await telling.happen()
         try await Receiver.run { receiver, url in
-            try await telling.run([telling.target(to: url)]) { notifier in
+            try await telling.run([telling.target(to: url + "/x")]) { notifier in
                 try await until("it is read") { await notifier.statuses().first?.behind == 0 }
             }
             #expect(receiver.calls.isEmpty)
             let file = CursorFile(telling.folder + "/chat.json")
             try file.write(.init(ledger: telling.test.ledger.uid, cursor: 1_000_000))
-            try await telling.run([telling.target(to: url)]) { _ in
+            try await telling.run([telling.target(to: url + "/x")]) { _ in
                 try await telling.happen()
                 try await until("the call") { receiver.calls.count == 1 }
             }
