@@ -289,3 +289,24 @@ def test_manifests_read_as_yaml(fake, opened):
     expect(page.locator(".yaml")).to_contain_text("targetRevision: main")
     page.reload()
     expect(page.get_by_label("Show")).to_have_value("document")
+
+
+def test_an_automatic_rollback_is_told_apart_with_its_reason(fake, opened):
+    server = fake()
+    bad = server.happen("guestbook", 6, health="Degraded")
+    back = server.happen(
+        "guestbook", 5, kind="rollback", cause="unhealthy", rolled_back_to=40,
+        reason=f"#{bad['sequence']} did not become Healthy within 10m: it is Degraded")
+    back["reactsTo"] = bad["sequence"]
+    page = opened(server, "/history?kind=rollback&cause=unhealthy")
+    settled(page)
+    row = page.locator("tr.back").first
+    expect(row).to_contain_text("Automatic rollback to #40")
+    expect(row).to_contain_text("did not become Healthy within 10m")
+    expect(row).to_contain_text("not Healthy")
+    expect(page.get_by_label("Cause")).to_have_value("unhealthy")
+    page.goto(server.url + f"/revisions/{back['sequence']}")
+    page.locator(".lead").wait_for()
+    facts = page.locator("dl.facts").first
+    expect(facts).to_contain_text("Takes back")
+    expect(facts.get_by_role("link", name=f"#{bad['sequence']}")).to_be_visible()
