@@ -10,11 +10,12 @@ extension Ledger {
     /// - Parameters:
     ///   - ifChangedBy: the event that the caller's picture rests on (`If-Match`); nil for any.
     ///   - expectAbsent: only register, never change (`If-None-Match: *`).
+    ///   - parent: the application whose sync or rollback did it.
     ///   - beginning: how one that is registered by this begins; what is there already keeps its uid and its pin.
     /// - Throws: `application.changed-meanwhile`, `application.exists`.
     public func putApplication(
         _ application: Application, actor: Actor, ifChangedBy: SequenceNumber? = nil, expectAbsent: Bool = false,
-        beginning: ApplicationBeginning? = nil
+        parent: ParentApplication? = nil, beginning: ApplicationBeginning? = nil
     ) async throws(Failure) -> (RegisteredApplication, changed: Bool) {
         let keys = try keys
         let format = ApplicationFormat(redactor: try redactor)
@@ -44,7 +45,7 @@ extension Ledger {
                 if let present, before == prepared.text { return (try present.held("uid") as String, false) }
                 let uid: String = try present?.held("uid") ?? beginning?.uid.value ?? Names.random(12)
                 let sequence = try transaction.append(
-                    try Self.draft(application, prepared, uid: uid, before: before, actor), to: .event)
+                    try Self.draft(application, prepared, uid: uid, before: before, parent, actor), to: .event)
                 let arguments: StatementArguments = [
                     "uid": uid, "name": application.name, "project": application.project,
                     "specification": prepared.text, "sequence": sequence.value
@@ -81,10 +82,12 @@ extension Ledger {
     }
 
     private static func draft(
-        _ application: Application, _ prepared: ApplicationFormat.Prepared, uid: String, before: String?, _ actor: Actor
+        _ application: Application, _ prepared: ApplicationFormat.Prepared, uid: String, before: String?,
+        _ parent: ParentApplication?, _ actor: Actor
     ) throws(Failure) -> EntryDraft {
         guard let number = ApplicationUID(uid) else { throw .corrupt("a registered application has no proper uid") }
         var facts: [String: JSON] = ["specification": .string("sha256:" + prepared.digest.hex)]
+        if let parent { facts["parent"] = parent.json }
         let after = try EntryDecoder.parse(Array(prepared.text.utf8))
         var detail: [String: JSON] = ["after": after]
         if let before {
@@ -125,7 +128,7 @@ extension Ledger {
     /// - Throws: `application.unknown`; `attempt.open` while something is under way.
     @discardableResult
     public func deleteApplication(
-        _ uid: ApplicationUID, actor: Actor, reason: String? = nil
+        _ uid: ApplicationUID, actor: Actor, reason: String? = nil, parent: ParentApplication? = nil
     ) async throws(Failure) -> SequenceNumber {
         defer { applicationMemory.forget(uid) }
         return try await writer.write { transaction in
@@ -143,6 +146,7 @@ extension Ledger {
                 try EntryFormat1.draft(
                     Event(
                         .applicationDeleted, application: reference, actor: actor,
+                        facts: .members(["parent": parent?.json]),
                         detail: .members(["before": before, "reason": reason.map { .string($0) }]))), to: .event)
             try transaction.run("UPDATE application SET deleted_by = ? WHERE uid = ?", [sequence.value, uid.value])
             return sequence

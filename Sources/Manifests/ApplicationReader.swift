@@ -88,7 +88,11 @@ private struct Reading {
                 check.codes.unsupported, ["metadata", "annotations", "argocd.argoproj.io/skip-reconcile"],
                 "is \"true\", which is not supported yet", remedy: "remove it, and leave out syncPolicy.automated")
         }
-        for name in annotations.keys.sorted() where name.hasPrefix("argocd.argoproj.io/") {
+        // Among a parent's manifests it has a wave and options as any object there, and its finalizer counts.
+        let isChild = annotations[Ownership.annotation] != nil
+        let ofObjects = ["sync-wave", "sync-options", "compare-options"].map { "argocd.argoproj.io/" + $0 }
+        for name in annotations.keys.sorted()
+        where name.hasPrefix("argocd.argoproj.io/") && !(isChild && ofObjects.contains(name)) {
             warnings.append("the annotation \(name) is kept without effect")
         }
         warnings += try IgnoreRuleReader.read(
@@ -98,10 +102,10 @@ private struct Reading {
         try checkRollback(annotations)
         try checkInformation()
         let finalizers = strings("metadata", "finalizers")
-        for name in finalizers where name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
+        for name in finalizers where !isChild && name.hasPrefix("resources-finalizer.argocd.argoproj.io") {
             warnings.append(
-                "the finalizer \(name) is kept without effect: `shiplog app delete --cascade` deletes what was deployed"
-            )
+                "the finalizer \(name) counts only among a parent's manifests: "
+                    + "`shiplog app delete --cascade` deletes what was deployed")
         }
         return Application(
             name: try name(), namespace: text("metadata", "namespace"),

@@ -12,19 +12,25 @@ struct Connection: Sendable {
 /// One copy in memory a cluster, made when it is first needed.
 actor Connections {
     private let clusters: Clusters
+    private let registry: ApplicationRegistry
     private let logger: Logger
     private let changed: @Sendable (ApplicationUID) async -> Void
     private var mirrors: [String: ClusterMirror] = [:]
     private var identities: [String: (uid: String, asked: ContinuousClock.Instant)] = [:]
 
-    init(_ clusters: Clusters, logger: Logger, changed: @escaping @Sendable (ApplicationUID) async -> Void) {
+    init(
+        _ clusters: Clusters, registry: ApplicationRegistry, logger: Logger,
+        changed: @escaping @Sendable (ApplicationUID) async -> Void
+    ) {
         self.clusters = clusters
+        self.registry = registry
         self.logger = logger
         self.changed = changed
     }
 
     func cluster(for application: RegisteredApplication) throws(Failure) -> any Cluster {
-        try clusters.cluster(for: application.application.destination)
+        RoutedCluster(
+            cluster: try clusters.cluster(for: application.application.destination), registry: registry)
     }
 
     /// Connects, and makes sure that it is the cluster the application belongs to.

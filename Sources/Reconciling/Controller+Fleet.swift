@@ -251,6 +251,7 @@ extension Controller {
         guard let registered = known else { throw Self.notFound(name) }
         if await board.status(registered.uid) == nil {
             await board.set(ApplicationStatus(registered: registered))
+            await registry.changed(registered)
         }
         return try await rollBack(registered.reference, RollbackRequest.Target.former, order, fleet)
     }

@@ -243,6 +243,7 @@ extension Controller {
     ) async throws(Failure) -> (RegisteredApplication, changed: Bool) {
         _ = try RepositoryURL(application.source.repository)
         let before = try await ledger.application(named: application.name)
+        let application = before.map { application.keepingParent(of: $0.application) } ?? application
         var (registered, changed) = try await ledger.putApplication(
             application, actor: actor, ifChangedBy: ifChangedBy, expectAbsent: expectAbsent)
         if let before, changed, let pin = before.pin, before.application.source != application.source {
@@ -253,18 +254,7 @@ extension Controller {
                     facts: ["why": "the application's source was changed"]))
             registered = try await ledger.application(uid: registered.uid) ?? registered
         }
-        let status = await board.status(registered.uid) ?? ApplicationStatus(registered: registered)
-        await board.set(status.of(registered))
-        if changed {
-            if before == nil || before?.application.source.repository != application.source.repository,
-                let url = try? RepositoryURL(application.source.repository)
-            {
-                let uid = registered.uid
-                await tasks.run { await self.fetch(url, for: [uid], WorkQueue.Reasons(causes: [.specChange])) }
-            } else {
-                await queue.put(registered.uid, WorkQueue.Reasons(causes: [.specChange]))
-            }
-        }
+        await note(registered, changed: changed, movedFrom: before?.application.source.repository)
         return (registered, changed)
     }
 
@@ -272,10 +262,19 @@ extension Controller {
     public func delete(
         _ name: String, cascade: Bool, actor: Actor, reason: String?
     ) async throws(Failure) -> SequenceNumber {
+        try await delete(name, cascade: cascade, actor: actor, reason: reason, parent: nil)
+    }
+
+    /// - Parameter parent: among whose manifests it stood, when that is why it goes.
+    func delete(
+        _ name: String, cascade: Bool, actor: Actor, reason: String?, parent: ParentApplication?
+    ) async throws(Failure) -> SequenceNumber {
         let application = try await registered(name)
         await state.supersede(application.uid)
         if cascade { try await removeObjects(of: application, actor: actor, reason: reason) }
-        let sequence = try await ledger.deleteApplication(application.uid, actor: actor, reason: reason)
+        let sequence = try await ledger.deleteApplication(
+            application.uid, actor: actor, reason: reason, parent: parent)
+        await registry.removed(application)
         await queue.forget(application.uid)
         await board.remove(application.uid)
         await state.forget(application.uid)

@@ -20,6 +20,7 @@ public final class Controller: Sendable {
     let stopping = Flag()
     let connections: Connections
     let leases: Leases
+    let registry: ApplicationRegistry
     let reconciler: Reconciler
     private let ready = Flag()
 
@@ -33,7 +34,8 @@ public final class Controller: Sendable {
         self.now = now
         self.logger = logger
         let settle = settings.watchSettle
-        connections = Connections(clusters, logger: logger) { [queue] uid in
+        registry = ApplicationRegistry(ledger)
+        connections = Connections(clusters, registry: registry, logger: logger) { [queue] uid in
             await queue.put(uid, WorkQueue.Reasons(causes: [.watch]), afterMilliseconds: settle)
         }
         leases = Leases(
@@ -44,7 +46,8 @@ public final class Controller: Sendable {
             size: LogSize(atOpen: ledger.sizeAtOpen) { try? await ledger.head()?.value ?? 0 }, now: now, logger: logger)
         reconciler = Reconciler(
             ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections, leases: leases,
-            state: state, settings: settings, now: now, logger: logger)
+            registry: registry, state: state, settings: settings, now: now, logger: logger)
+        openRegistry()
     }
 
     /// Whether recovery is over and every application is in the queue.
@@ -199,7 +202,10 @@ public final class Controller: Sendable {
         if let current = try? await ledger.application(uid: uid) { outcome.status = outcome.status.of(current) }
         outcome.status.deployed = memory.deployed
         if let recorded = outcome.recorded { outcome.status.lastRevision = recorded }
-        if await board.status(uid) != nil { await board.set(outcome.status) }
+        if await board.status(uid) != nil {
+            await board.set(outcome.status)
+            await registry.note(outcome.status)
+        }
         for refresh in refreshes {
             var done = refresh
             let failed = outcome.status.sync == .unknown

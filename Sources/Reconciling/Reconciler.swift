@@ -11,6 +11,7 @@ struct Reconciler: Sendable {
     let rendering: Rendering
     let connections: Connections
     let leases: Leases
+    let registry: ApplicationRegistry
     let state: LoopState
     let settings: ControllerSettings
     let now: @Sendable () -> Timestamp
@@ -192,6 +193,7 @@ struct Reconciler: Sendable {
         let catalog = try await connections.cluster(for: application).catalog(refresh: false)
         let (resources, warnings) = try Rendering.settle(
             rendered.resources, in: application.application, uid: application.uid, catalog: catalog)
+        let notes = try await registry.admit(resources, of: application)
         let source = application.application.source
         let desired = Desired(
             resources: resources, digest: try ledger.digest(of: resources),
@@ -199,7 +201,7 @@ struct Reconciler: Sendable {
                 repository: located.url.display, path: source.path, targetRevision: revision ?? source.targetRevision,
                 commit: located.commit,
                 previousCommit: memory.deployed?.commit == located.commit.id ? nil : memory.deployed?.commit),
-            inputs: located.inputs, warnings: rendered.warnings + warnings)
+            inputs: located.inputs, warnings: rendered.warnings + warnings + notes)
         if revision == nil { memory.desired = (key, desired) }
         return desired
     }
@@ -234,6 +236,16 @@ struct Reconciler: Sendable {
             located = try await rendering.locate(application.application)
             memory.unseen = located.commit
             let fingerprint = located.inputs.fingerprint
+            if pin.leftInputs == Pin.unseenInputs {
+                try await ledger.setPin(
+                    .set(pin.leaving(fingerprint)), of: application.uid,
+                    event: Event(
+                        .pinned, application: application.reference, actor: .controller, revision: pin.target,
+                        facts: [
+                            "hold": .string(pin.hold.rawValue), "why": "the source that a parent gave it was reached"
+                        ]))
+                return nil
+            }
             guard PinPolicy.look(at: fingerprint, pin: pin, knownRejected: memory.rejectedInputs) == .render else {
                 return nil
             }

@@ -107,7 +107,7 @@ struct ApplicationReaderTests {
         #expect(
             warnings == [
                 "app.yaml:23: operation is kept without effect: ask for a sync with `shiplog app sync`",
-                "the finalizer resources-finalizer.argocd.argoproj.io is kept without effect: "
+                "the finalizer resources-finalizer.argocd.argoproj.io counts only among a parent's manifests: "
                     + "`shiplog app delete --cascade` deletes what was deployed"
             ])
         #expect(application.labels == ["team": "a"])
