@@ -92,7 +92,8 @@ struct Problem: Error {
         }
         switch area {
         case "request": return .badRequest
-        case "application", "manifest", "plan", "sync", "rollback", "configuration": return .unprocessableContent
+        case "registry" where failure.isTransient: return .serviceUnavailable
+        case "application", "registry", "manifest", "plan", "sync", "rollback", "configuration": return .unprocessableContent
         case "pin", "operation", "attempt": return .conflict
         // What a repository holds is the caller's to mend; a server that cannot be used is not.
         case "git": return failure.isTransient ? .serviceUnavailable : .unprocessableContent

@@ -260,7 +260,8 @@ actor ApplicationRegistry {
         // The one seam where projects come in: until then nothing of them may reach a cluster.
         guard kind == .application else {
             throw Failure(
-                "registry.project-unsupported", "\(resource.key) is a project, which cannot be registered from manifests",
+                "registry.project-unsupported",
+                "\(resource.key) is a project, which cannot be registered from manifests",
                 remedy: "take it out of the source")
         }
         guard !resource.isHook, !resource.hasGeneratedName else {

@@ -18,7 +18,8 @@ struct ErrorCodeTests {
         "entry",
         "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
         "manifest", "notification",
-        "operation", "pin", "plan", "request", "revision", "rollback", "sandbox", "server", "source", "state", "stream",
+        "operation", "pin", "plan", "registry", "request", "revision", "rollback", "sandbox", "server", "source",
+        "state", "stream",
         "sync", "token", "webhook"
     ]
 
