@@ -27,6 +27,7 @@ struct Parts: Sendable {
     let startedAt: Timestamp
     let verifying = OneAtATime()
     let exports = ExportPlaces(limit: 2)
+    let logReaders = LogPlaces(limit: 32)
     let now: @Sendable () -> Timestamp
     let logger: Logger
 }

@@ -109,6 +109,7 @@ struct Problem: Error {
         "fleet.busy": .conflict, "notification.not-dead": .conflict,
         "state.sequence-unknown": .notFound, "blame.resource-unknown": .notFound, "blame.field-unknown": .notFound,
         "blame.resource-ambiguous": .conflict,
+        "resource.unknown": .notFound, "resource.no-pod": .notFound, "resource.ambiguous": .conflict,
         "token.unknown": .notFound, "attempt.open": .conflict, "operation.too-many": .serviceUnavailable,
         "cluster.not-configured": .unprocessableContent, "cluster.changed": .conflict,
         "cluster.immutable": .conflict,

@@ -18,6 +18,16 @@ extension RouteTable {
             .delete, base + "/applications/{name}", .application(.administer), ["cascade", "reason"],
             ApplicationHandlers.delete),
         Route(.get, base + "/applications/{name}/resources", .application(.read), ApplicationHandlers.resources),
+        Route(.get, base + "/applications/{name}/tree", .application(.read), ["limit"], TreeHandlers.tree),
+        Route(
+            .get, base + "/applications/{name}/resources/events", .application(.read),
+            ["kind", "resource", "group", "namespace"], TreeHandlers.events),
+        // A log can say anything: it wants more than looking at applications does.
+        Route(
+            .get, base + "/applications/{name}/resources/logs", .application(.deploy),
+            [
+                "kind", "resource", "group", "namespace", "container", "tailLines", "sinceSeconds", "previous", "follow"
+            ], TreeHandlers.logs),
         Route(
             .get, base + "/applications/{name}/manifests", .application(.read), ["source"],
             ApplicationHandlers.manifests),

@@ -67,4 +67,10 @@ public struct HTTPClient: Sendable {
     ) async throws(TransportError) -> HTTPResponse {
         try await streams.run(request, deliver: deliver).get()
     }
+
+    func flow(
+        _ request: HTTPRequest, deliver: (_ piece: [UInt8]) async -> Bool
+    ) async throws(TransportError) -> HTTPResponse {
+        try await streams.run(request, isInLines: false, deliver: deliver).get()
+    }
 }

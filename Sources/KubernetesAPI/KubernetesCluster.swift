@@ -176,6 +176,24 @@ extension KubernetesCluster {
         }
     }
 
+    /// Opens a stream of bytes as they come, without retries.
+    func pieces(
+        _ call: Call, timeoutMilliseconds: Int, deliver: (_ piece: [UInt8]) async -> Bool
+    ) async throws(Failure) -> Answer {
+        var request = try await request(call)
+        request.timeoutMilliseconds = timeoutMilliseconds
+        do throws(TransportError) {
+            let response = try await client.flow(request, deliver: deliver)
+            count(call, response.status, since: nil)
+            if response.isSuccess { return .success(response) }
+            if response.status == 401 { _ = await credentials.refused() }
+            return .refused(APIStatus(response))
+        } catch {
+            count(call, 0, since: nil)
+            throw failure(error, call)
+        }
+    }
+
     private func request(_ call: Call) async throws(Failure) -> HTTPRequest {
         let identity = try await credentials.identity()
         var url = connection.server + call.path

@@ -78,6 +78,23 @@ struct RoutedCluster: Cluster {
         }
         return try await registry.delete(namespace: namespace, name: name, uid: options.uid, dryRun: options.dryRun)
     }
+
+    func page(
+        _ kind: ServedKind, namespace: String, fields: String, atMost: Int, metadataOnly: Bool
+    ) async throws(Failure) -> ResourcePage {
+        guard isRegistered(kind) else {
+            return try await cluster.page(
+                kind, namespace: namespace, fields: fields, atMost: atMost, metadataOnly: metadataOnly)
+        }
+        let found = try await registry.list(namespace: namespace).items
+        return ResourcePage(items: Array(found.prefix(atMost)), hasMore: found.count > atMost)
+    }
+
+    func log(
+        namespace: String, pod: String, _ question: LogQuestion, deliver: @Sendable ([UInt8]) async -> Bool
+    ) async throws(Failure) {
+        try await cluster.log(namespace: namespace, pod: pod, question, deliver: deliver)
+    }
 }
 
 extension KindCatalog {

@@ -54,6 +54,20 @@ public protocol Cluster: Sendable {
     func delete(
         _ kind: ServedKind, namespace: String, name: String, _ options: DeleteOptions
     ) async throws(Failure) -> Deletion
+
+    /// Objects of a kind, no more than so many: what a person looks at, never what a plan rests on.
+    /// - Parameters:
+    ///   - fields: one field selector, such as `involvedObject.uid=…`; empty for all.
+    ///   - metadataOnly: `spec`, `status` and data stay where they are.
+    func page(
+        _ kind: ServedKind, namespace: String, fields: String, atMost: Int, metadataOnly: Bool
+    ) async throws(Failure) -> ResourcePage
+
+    /// Hands over a pod's log in pieces of any size, waiting for each delivery to return, until its end, the bounds of
+    /// the question, or until `deliver` answers false. What it says is nobody's to keep.
+    func log(
+        namespace: String, pod: String, _ question: LogQuestion, deliver: @Sendable ([UInt8]) async -> Bool
+    ) async throws(Failure)
 }
 
 extension Cluster {

@@ -17,6 +17,7 @@ struct AppCommand: ParsableCommand {
             AppListCommand.self, AppGetCommand.self, AppApplyCommand.self, AppDiffCommand.self, AppSyncCommand.self,
             AppRefreshCommand.self, AppHistoryCommand.self, AppRollbackCommand.self, AppUnpinCommand.self,
             AppPinCommand.self, AppWaitCommand.self, AppDeleteCommand.self, AppManifestsCommand.self,
+            AppTreeCommand.self, AppEventsCommand.self, AppLogsCommand.self,
             AppTerminateCommand.self, AppAcceptClusterCommand.self, AppEraseSecretCommand.self
         ])
 }

@@ -30,6 +30,9 @@ public actor FakeCluster: Cluster {
     private var faults: [(call: Call, name: String?, fault: Fault)] = []
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
+    private var spoken = ""
+    /// What was asked of logs, oldest first.
+    public private(set) var questions: [LogQuestion] = []
     /// Every write that was done, oldest first: `apply ConfigMap demo/a`.
     public private(set) var writes: [String] = []
     /// Every call that came in, by kind.
@@ -44,6 +47,8 @@ public actor FakeCluster: Cluster {
         for (group, apiVersion, kind, plural, isNamespaced) in [
             ("", "v1", "Namespace", "namespaces", false), ("", "v1", "ConfigMap", "configmaps", true),
             ("", "v1", "Secret", "secrets", true), ("", "v1", "Service", "services", true),
+            ("", "v1", "Pod", "pods", true), ("", "v1", "Event", "events", true),
+            ("apps", "v1", "ReplicaSet", "replicasets", true),
             ("apps", "v1", "Deployment", "deployments", true),
             ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true)
         ] {
@@ -97,7 +102,18 @@ public actor FakeCluster: Cluster {
     /// Puts an object there that nobody applied.
     public func put(_ resource: Resource) { store(resource, added: objects[resource.key] == nil) }
 
+    /// What every pod's log says.
+    public func say(_ text: String) { spoken = text }
+
     // MARK: - Cluster
+
+    public func log(
+        namespace: String, pod: String, _ question: LogQuestion, deliver: @Sendable ([UInt8]) async -> Bool
+    ) async throws(Failure) {
+        try await enter(.get, pod)
+        questions.append(question)
+        _ = await deliver(Array(spoken.utf8))
+    }
 
     public func identity() async throws(Failure) -> String {
         try await enter(.identity, "")

@@ -17,10 +17,10 @@ struct ErrorCodeTests {
         "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
         "entry",
         "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
-        "manifest", "notification",
-        "operation", "pin", "plan", "registry", "request", "revision", "rollback", "sandbox", "server", "source",
+        "manifest", "notification", "operation", "pin", "plan", "registry", "request", "resource", "revision",
+        "rollback", "sandbox", "server", "source",
         "state", "stream",
-        "sync", "token", "webhook"
+        "sync", "token", "tree", "webhook"
     ]
 
     @Test("docs/errors.md lists the codes that the source has, each once, and no other")
