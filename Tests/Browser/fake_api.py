@@ -412,6 +412,16 @@ class Handler(BaseHTTPRequestHandler):
                 return self.send(200, {"items": diff_sets(live, manifests(name, version + 1) if out else live)})
             if part == "/manifests":
                 return self.send(200, {"items": manifests(name, version)})
+            if part == "/tree":
+                items = [dict(one) for one in data.public(name, whole=True)["resources"]]
+                for one in items:
+                    if one["kind"] == "Deployment":
+                        pod = {"group": "", "kind": "Pod", "namespace": one["namespace"], "name": one["name"] + "-1-a", "apiVersion": "v1",
+                               "health": "Healthy", "images": ["example.com/web:1"], "createdAt": "2026-11-20T10:00:00.000Z"}
+                        one["children"] = [{"group": "apps", "kind": "ReplicaSet", "namespace": one["namespace"], "name": one["name"] + "-1",
+                                            "apiVersion": "apps/v1", "health": "Healthy", "children": [pod]}]
+                return self.send(200, {"items": items, "omitted": 0, "unread": [
+                    {"group": "", "kind": "Secret", "namespace": "shop", "code": "cluster.forbidden", "message": "<b>secrets</b> are forbidden"}]})
             if part == "/resources":
                 return self.send(200, {"items": data.public(name, whole=True)["resources"]})
         person = self.need("deployer", "admin")

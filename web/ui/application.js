@@ -3,12 +3,12 @@
 import {h, icon, table, cell, say, dialog} from "./dom.js";
 import {get, ask, post, applicationPath, follow, isSignedIn, mayAct} from "./api.js";
 import {listen, start} from "./live.js";
-import {badge, commit, subject, moment, person, applicationAddress, revisionLink, resourceName, loading, problemPanel, errorPanel,
+import {badge, commit, subject, moment, time, person, applicationAddress, revisionLink, resourceName, loading, problemPanel, errorPanel,
     signInAddress, empty, activityText} from "./parts.js";
 import {clusterName} from "./applications.js";
 import {timeline} from "./history.js";
 
-const tabs = [["history", "History"], ["resources", "Resources"], ["diff", "Diff"], ["manifests", "Manifests"]];
+const tabs = [["history", "History"], ["resources", "Resources"], ["tree", "Tree"], ["diff", "Diff"], ["manifests", "Manifests"]];
 
 export async function show(context) {
     const {place, name, tab, signal, title} = context;
@@ -65,6 +65,7 @@ export async function show(context) {
             await whole;
             // A stream needs a position to start from; the application itself carries none.
             get("/revisions?limit=1", signal).then((page) => start(page.asOf), () => {});
+            if (tab === "tree") await treeTab(body, name, signal);
             if (tab === "diff") await diffTab(body, name, signal);
             if (tab === "manifests") await manifestsTab(body, context, application);
         }
@@ -185,6 +186,38 @@ function resourcesView(application) {
         cell("Sync", {class: "tight"}, badge(one.sync), one.requiresPruning ? h("div.sub", "no longer desired") : null),
         cell("Health", {class: "tight"}, one.health ? badge(one.health) : h("span.muted", "–")),
         cell("Message", {class: "message"}, one.message ? h("bdi", one.message) : null))), "resources");
+}
+
+/** Nested disclosures: the browser's own keys open and close them. */
+function treeNode(node) {
+    const facts = h("span.row", resourceName(node), node.hook ? h("span.muted", "hook") : null, node.deleting ? h("span.muted", "being deleted") : null,
+        node.sync ? badge(node.sync) : null, node.health ? badge(node.health) : null, node.createdAt ? time(node.createdAt, "ago") : null);
+    const more = [node.message ? h("div.sub", h("bdi", node.message)) : null, (node.images ?? []).map((image) => h("div.sub", h("bdi", image)))];
+    const children = node.children ?? [];
+    if (!children.length) return h("li.leaf", facts, more);
+    return h("li", h("details", {open: true}, h("summary", facts), more, h("ul.tree", children.map(treeNode))));
+}
+
+async function treeTab(body, name, signal) {
+    const content = h("div");
+    body.append(h("p.row.between", h("span.muted", "What is in the cluster below each resource, by owner references."),
+        h("button.button.small", {type: "button", onclick: () => load()}, icon("refresh"), "Look again")), content);
+    async function load() {
+        const done = loading(content, "the tree");
+        try {
+            const tree = await get(applicationPath(name, "/tree"), signal);
+            done();
+            const notes = tree.unread.map((one) => h("p.muted", h("bdi", one.kind), " in ", h("bdi", one.namespace), " could not be read: ", h("bdi", one.message)));
+            if (tree.omitted) notes.push(h("p.muted", tree.omitted + " more are left out."));
+            content.replaceChildren(tree.items.length ? h("ul.tree", {"aria-label": "Resources of " + name}, tree.items.map(treeNode))
+                : empty("No resources", h("p", "Nothing of it is known yet: it has not been compared.")), ...notes);
+        } catch (problem) {
+            done();
+            if (signal.aborted) return;
+            content.replaceChildren(problemPanel(problem));
+        }
+    }
+    await load();
 }
 
 async function diffTab(body, name, signal) {

@@ -11,7 +11,7 @@ const main = document.getElementById("main");
 const routes = [
     [/^\/(?:apps\/?)?$/, "applications", () => ({area: "apps"})],
     [/^\/apps\/([^/]+)\/(rollback|sync)$/, "operate", ([name, act]) => ({area: "apps", name, act})],
-    [/^\/apps\/([^/]+)(?:\/(history|resources|diff|manifests))?\/?$/, "application",
+    [/^\/apps\/([^/]+)(?:\/(history|resources|tree|diff|manifests))?\/?$/, "application",
         ([name, tab]) => ({area: "apps", name, tab: tab ?? "history"})],
     [/^\/history\/?$/, "history", () => ({area: "history"})],
     [/^\/revisions\/(\d+)\/?$/, "revision", ([sequence]) => ({area: "history", sequence: Number(sequence)})],
