@@ -23,7 +23,8 @@ def main() -> int:
         shiplog = Path(benchmark).with_name("shiplog")
         if not shiplog.exists():
             sys.exit("sync: build the program too (make build) to compare with kubectl")
-        subprocess.run([sys.executable, HERE / "sync_peer.py", shiplog], check=True)
+        for script in ("sync_peer.py", "diff_peer.py", "rollback_peer.py", "fleet_peer.py"):
+            subprocess.run([sys.executable, HERE / script, shiplog], check=True)
     return 0
 
 
