@@ -31,6 +31,13 @@ public struct Event: Sendable, Hashable {
         case applicationCreated = "application.created"
         case applicationChanged = "application.changed"
         case applicationDeleted = "application.deleted"
+        case projectCreated = "project.created"
+        case projectChanged = "project.changed"
+        case projectDeleted = "project.deleted"
+        /// Rules of a project or a sync window stood in the way of what the controller or a person was about to do.
+        case policyRefused = "policy.refused"
+        /// A person set a sync window aside for one operation.
+        case policyOverridden = "policy.overridden"
         case clusterAccepted = "cluster.accepted"
         case pinned = "pin.set"
         case unpinned = "pin.released"

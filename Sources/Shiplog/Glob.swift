@@ -6,6 +6,9 @@ public struct Glob: Sendable, Hashable {
         case character(Unicode.Scalar)
         case any
         case anyText
+        /// As the two above, but for the separator.
+        case anyWithin(Unicode.Scalar)
+        case textWithin(Unicode.Scalar)
         case set([ClosedRange<Unicode.Scalar>], negated: Bool)
         /// Where to go on: one for each pattern in the braces.
         case fork([Int])
@@ -16,9 +19,10 @@ public struct Glob: Sendable, Hashable {
     private let steps: [Step]
 
     /// nil when brackets or braces do not match, a set is empty, or the pattern has more than 1,024 characters.
-    public init?(_ pattern: String) {
+    /// - Parameter separator: what `*` and `?` then do not match; `**` does.
+    public init?(_ pattern: String, separator: Unicode.Scalar? = nil) {
         guard pattern.unicodeScalars.count <= 1024 else { return nil }
-        var compiler = Compiler(scalars: Array(pattern.unicodeScalars))
+        var compiler = Compiler(scalars: Array(pattern.unicodeScalars), separator: separator)
         guard compiler.sequence(inBraces: false), compiler.isAtEnd else { return nil }
         steps = compiler.steps
     }
@@ -32,6 +36,8 @@ public struct Glob: Sendable, Hashable {
                 switch steps[place] {
                 case .anyText: enter(place, &next)
                 case .any: enter(place + 1, &next)
+                case .anyWithin(let separator): if scalar != separator { enter(place + 1, &next) }
+                case .textWithin(let separator): if scalar != separator { enter(place, &next) }
                 case .character(let own): if own == scalar { enter(place + 1, &next) }
                 case .set(let ranges, let negated):
                     if ranges.contains(where: { $0.contains(scalar) }) != negated { enter(place + 1, &next) }
@@ -47,20 +53,24 @@ public struct Glob: Sendable, Hashable {
     private func enter(_ place: Int, _ places: inout Set<Int>) {
         guard places.insert(place).inserted, place < steps.count else { return }
         switch steps[place] {
-        case .anyText: enter(place + 1, &places)
+        case .anyText, .textWithin: enter(place + 1, &places)
         case .fork(let branches): for branch in branches { enter(branch, &places) }
         case .jump(let target): enter(target, &places)
-        case .character, .any, .set: break
+        case .character, .any, .anyWithin, .set: break
         }
     }
 
     private struct Compiler {
         let scalars: [Unicode.Scalar]
+        let separator: Unicode.Scalar?
         var position = 0
         var steps: [Step] = []
         var depth = 0
 
-        init(scalars: [Unicode.Scalar]) { self.scalars = scalars }
+        init(scalars: [Unicode.Scalar], separator: Unicode.Scalar?) {
+            self.scalars = scalars
+            self.separator = separator
+        }
 
         var isAtEnd: Bool { position == scalars.count }
 
@@ -70,9 +80,8 @@ public struct Glob: Sendable, Hashable {
                 if inBraces, scalar == "," || scalar == "}" { return true }
                 position += 1
                 switch scalar {
-                case "*":
-                    if steps.last != .anyText { steps.append(.anyText) }
-                case "?": steps.append(.any)
+                case "*": star()
+                case "?": steps.append(separator.map { .anyWithin($0) } ?? .any)
                 case "\\":
                     guard position < scalars.count else { return false }
                     steps.append(.character(scalars[position]))
@@ -83,6 +92,17 @@ public struct Glob: Sendable, Hashable {
                 }
             }
             return !inBraces
+        }
+
+        /// Several stars are one that matches any text; a single one stops at the separator, if there is one.
+        private mutating func star() {
+            let isDouble = separator == nil || position < scalars.count && scalars[position] == "*"
+            while position < scalars.count, scalars[position] == "*" { position += 1 }
+            guard let separator, !isDouble else {
+                if steps.last != .anyText { steps.append(.anyText) }
+                return
+            }
+            steps.append(.textWithin(separator))
         }
 
         mutating func set() -> Bool {
