@@ -72,6 +72,7 @@ extension Ledger {
 
     /// Erases a body of one row, such as an author or an address; its digest stays in the entry.
     /// - Parameter event: what says who asked for it and why; the row and the name are added to its facts.
+    /// - Throws: `ledger.part-in-use` for what a project says now: without it nothing would be permitted any more.
     @discardableResult
     public func eraseBody(
         _ name: String, of sequence: SequenceNumber, event: Event
@@ -93,6 +94,11 @@ extension Ledger {
                 throw Failure(
                     .attemptOpen, "\(sequence) is an open attempt that needs its parts", remedy: "wait for it to end",
                     next: .retry(afterMilliseconds: nil))
+            }
+            if let project = try ProjectFold(transaction.db).current(changedBy: sequence) {
+                throw Failure(
+                    "ledger.part-in-use", "\(sequence) is what the project \(project.name) says now",
+                    remedy: "register the project anew without what has to go, then erase this part")
             }
             var event = event
             event.facts["erased"] = ["name": .string(name), "sequence": EntryFields.sequence(sequence)]

@@ -11,6 +11,8 @@ extension StoredEvent {
             guard before != nil || after != nil else { return nil }
             return DocumentChange.between(
                 before.map(ApplicationFormat.readable), after.map(ApplicationFormat.readable))
+        case .projectCreated, .projectChanged, .projectDeleted:
+            return DocumentChange.between(detail["before"], detail["after"])
         case .configurationLoaded:
             guard let before = detail["before"] else { return nil }
             return DocumentChange.between(before, detail["settings"])

@@ -106,7 +106,7 @@ extension Ledger {
 
     /// Which fields, without their values: what stays when the body with the values has been erased. Bounded, for an
     /// entry is; what was left out is counted in the last element.
-    private static func changedPaths(_ changes: [DocumentChange]) -> JSON {
+    static func changedPaths(_ changes: [DocumentChange]) -> JSON {
         var paths: [JSON] = []
         var bytes = 0
         for change in changes {

@@ -26,7 +26,7 @@ extension Ledger {
     private static let reserved: Set<Event.Kind> = [
         .attemptStarted, .applicationCreated, .applicationChanged, .applicationDeleted, .clusterAccepted, .pinned,
         .unpinned, .tokenCreated, .tokenRevoked, .secretsErased, .bodyErased, .folded, .epochStarted,
-        .epochConfirmed, .keyRotated
+        .epochConfirmed, .keyRotated, .projectCreated, .projectChanged, .projectDeleted
     ]
 
     /// Appends a revision that closes no attempt: a reconcile, or a sync or rollback that was refused before it began.

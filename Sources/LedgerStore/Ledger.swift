@@ -21,6 +21,7 @@ public final class Ledger: Sendable {
     public let sizeAtOpen: Int64
     let refusals = RefusalCounter()
     let applicationMemory = ApplicationMemory()
+    let projectMemory = ProjectMemory()
     private let openWriter: LedgerWriter?
     private let openKeys: LedgerKeys?
     /// Held for as long as this process serves.

@@ -100,7 +100,7 @@ extension Applying {
 
 /// Hooks' objects at their end: held until the row that tells of them is durable, then kept or deleted.
 struct HookObjects: Sendable {
-    let mirror: ClusterMirror
+    let mirror: GuardedMirror
     let hold: LeaseHold
     let rules: HealthRules
 

@@ -8,7 +8,8 @@ import Shiplog
 struct Applying: Sendable {
     let ledger: Ledger
     let settings: ControllerSettings
-    let mirror: ClusterMirror
+    /// Its cluster asks the project and the windows before each write.
+    let mirror: GuardedMirror
     let catalog: KindCatalog
     /// Each write goes through it.
     let hold: LeaseHold

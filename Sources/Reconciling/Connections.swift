@@ -3,10 +3,17 @@ import Shiplog
 
 /// A destination that answers: its cluster, its copy in memory and what it serves.
 struct Connection: Sendable {
-    let mirror: ClusterMirror
+    /// Writes to nothing until it is guarded by a gate.
+    var mirror: GuardedMirror
     let catalog: KindCatalog
     let reference: ClusterReference
     var cluster: any Cluster { mirror.cluster }
+
+    func guarded(by gate: WriteGate) -> Connection {
+        var copy = self
+        copy.mirror = mirror.guarded(by: gate)
+        return copy
+    }
 }
 
 /// One copy in memory a cluster, made when it is first needed.
@@ -48,7 +55,7 @@ actor Connections {
                 remedy: "if it was rebuilt or moved on purpose: shiplog app accept-cluster \(application.name)")
         }
         return Connection(
-            mirror: mirror(of: cluster), catalog: try await cluster.catalog(refresh: false),
+            mirror: GuardedMirror(base: mirror(of: cluster)), catalog: try await cluster.catalog(refresh: false),
             reference: ClusterReference(name: cluster.name, server: cluster.server, uid: uid))
     }
 

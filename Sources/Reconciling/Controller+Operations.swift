@@ -23,8 +23,9 @@ extension Controller {
             // Planned in full before the first write: what cannot be done, and what cannot be known.
             let plan = prepared.comparison.plan
             if let failure = plan.blockers.first ?? plan.firstUnknown { throw failure }
+            let goal = try await permitted(prepared, application, request)
             let (sequence, _, outcome) = try await reconciler.carryOut(
-                prepared.goal, prepared.comparison.plan, application, prepared.connection, memory: &memory,
+                goal, prepared.comparison.plan, application, prepared.connection, memory: &memory,
                 onAttempt: { [board] attempt in
                     var running = operation
                     running.state = .running(attempt: attempt)
@@ -66,6 +67,7 @@ extension Controller {
                 remedy: "turn automated sync off first, or roll back with `shiplog app rollback`, which pins")
         }
         try await reconciler.load(application, into: &memory)
+        try await reconciler.checkSource(of: application.withoutPin)
         try await fetchFirst(application)
         let unpinned = application.withoutPin
         let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)

@@ -31,7 +31,7 @@ extension Controller {
         let goal = Reconciler.Goal(
             kind: intent.kind, cause: intent.cause, actor: intent.actor, reason: intent.reason, ticket: intent.ticket,
             desired: desired, options: intent.options, rolledBackTo: intent.rolledBackTo, retry: intent.retry,
-            startedAt: intent.startedAt)
+            isOutsideWindows: try await wasOverridden(attempt), startedAt: intent.startedAt)
         do throws(Failure) {
             let connection = try await connections.connect(application, anew: true)
             let hold = try await leases.ensure(connection.cluster)
@@ -40,6 +40,7 @@ extension Controller {
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }
+            try await reconciler.checkRules(comparison.plan, intent.source, application, connection)
             let (sequence, _, _) = try await reconciler.finish(
                 attempt, goal, Self.promised(comparison.plan, by: intent), application, connection, hold,
                 memory: &memory)

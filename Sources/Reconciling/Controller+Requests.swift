@@ -146,7 +146,7 @@ extension Controller {
         let secrets = next.filter { $0.isSecret && before[$0.key] != .some($0.object["data"]) }.map(\.key)
         return OperationPlan(
             plan: prepared.comparison.plan, source: prepared.goal.desired.source, desired: prepared.goal.desired.digest,
-            target: prepared.target, notes: prepared.notes, current: current, next: next, secrets: secrets)
+            target: prepared.target, notes: prepared.notes + (await notes(prepared, application)), current: current, next: next, secrets: secrets)
     }
 
     // MARK: - Asking
@@ -171,6 +171,7 @@ extension Controller {
         guard !request.dryRun else {
             throw Failure("operation.dry-run", "a dry run is a plan, not an operation", remedy: "ask for the plan")
         }
+        if request.overridesWindow { try Self.checkReason(request.reason) }
         return try await submit(.sync(request), .sync, application, actor)
     }
 
@@ -197,6 +198,7 @@ extension Controller {
         if let expected = request.ifDesired, let current, expected != current { return Self.moved }
         do throws(Failure) {
             _ = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
+            if !request.overridesWindow { try await reconciler.checkWindows(.manual, "rollback of", application) }
             return nil
         } catch {
             return error
@@ -299,7 +301,8 @@ extension Controller {
         guard comparison.plan.hasChanges else { return }
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: actor, reason: reason ?? "application deleted with its resources",
-            desired: nothing, options: OperationOptions(prune: true), waitsForHealth: false, startedAt: now())
+            desired: nothing, options: OperationOptions(prune: true), waitsForHealth: false, isOutsideWindows: true,
+            startedAt: now())
         let (_, failure, _) = try await reconciler.carryOut(
             goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
         if let failure { throw failure.during("deleting what \(application.name) owns") }

@@ -21,6 +21,7 @@ public final class Controller: Sendable {
     let connections: Connections
     let leases: Leases
     let registry: ApplicationRegistry
+    let projects: ProjectBook
     let reconciler: Reconciler
     private let ready = Flag()
 
@@ -44,9 +45,10 @@ public final class Controller: Sendable {
                 epoch: settings.epoch, namespace: settings.leaseNamespace),
             duration: settings.leaseDuration,
             size: LogSize(atOpen: ledger.sizeAtOpen) { try? await ledger.head()?.value ?? 0 }, now: now, logger: logger)
+        projects = ProjectBook(ledger)
         reconciler = Reconciler(
             ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections, leases: leases,
-            registry: registry, state: state, settings: settings, now: now, logger: logger)
+            registry: registry, state: state, projects: projects, settings: settings, now: now, logger: logger)
         openRegistry()
     }
 
@@ -313,6 +315,7 @@ actor LoopState {
     private var fetchFailures: [String: Failure] = [:]
     private var recoveries: [ApplicationUID: Int] = [:]
     private var waits: [ApplicationUID: String] = [:]
+    private var policyRefusals: [ApplicationUID: PolicyRefusals] = [:]
 
     enum Request: Sendable {
         case sync(SyncRequest)
@@ -321,7 +324,15 @@ actor LoopState {
 
     func memory(of uid: ApplicationUID) -> Memory { memories[uid] ?? Memory() }
     func setMemory(_ memory: Memory, of uid: ApplicationUID) { memories[uid] = memory }
-    func forget(_ uid: ApplicationUID) { memories[uid] = nil }
+    func forget(_ uid: ApplicationUID) {
+        memories[uid] = nil
+        policyRefusals[uid] = nil
+    }
+
+    /// Counts a refusal; how many there were since the last that was recorded when another record is due.
+    func count(_ signature: String, of uid: ApplicationUID, at now: Int64) -> Int? {
+        policyRefusals[uid, default: PolicyRefusals()].count(signature, at: now)
+    }
 
     func begin(_ uid: ApplicationUID, _ task: Task<Void, Never>, _ interruption: Interruption) {
         running[uid] = (task, interruption)

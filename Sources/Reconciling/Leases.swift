@@ -26,7 +26,8 @@ actor Leases {
 
     /// Makes sure that this process may write to the cluster, and gives what tells so from then on.
     func ensure(_ cluster: any Cluster) async throws(Failure) -> LeaseHold {
-        let lease = lease(of: cluster)
+        // A Lease is Shiplog's own, and no project's.
+        let lease = lease(of: (cluster as? GuardedCluster)?.base ?? cluster)
         try await lease.ensure()
         return lease.hold
     }

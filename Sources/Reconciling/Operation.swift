@@ -11,6 +11,8 @@ public struct SyncRequest: Sendable, Hashable {
     public var confirmDestructive: Bool
     public var reason: String?
     public var ticket: String?
+    /// Set sync windows aside for this once; wants a reason, and is an event of its own.
+    public var overridesWindow = false
 
     public init(
         revision: String? = nil, prune: Bool? = nil, dryRun: Bool = false, replace: Bool = false,
@@ -59,6 +61,8 @@ public struct RollbackRequest: Sendable, Hashable {
     public var group: SequenceNumber?
     /// The sync that did not become Healthy, when nobody asked but the controller itself.
     var reactsTo: SequenceNumber?
+    /// As in `SyncRequest`.
+    public var overridesWindow = false
 
     public init(
         target: Target, prune: Bool? = nil, hold: Pin.Hold = .untilNewCommit, dryRun: Bool = false,

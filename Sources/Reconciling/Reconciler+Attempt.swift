@@ -44,13 +44,15 @@ extension Reconciler {
         _ hold: LeaseHold, memory: inout Memory
     ) async throws(Failure) -> (SequenceNumber, Failure?, Revision.Outcome) {
         Interruption.current?.beginApplying()
+        let connection = connection.guarded(by: gate(goal, application, connection))
         let applying = Applying(
             ledger: ledger, settings: settings, mirror: connection.mirror, catalog: connection.catalog, hold: hold,
             uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
             parallelWrites: settings.parallelWrites, attempt: attempt.sequence,
             commit: goal.desired.source?.commit.id, startedAt: attempt.intent.startedAt,
             waitsForHealth: goal.waitsForHealth, tell: { [state] in await state.setWaiting($0, of: application.uid) })
-        let objects = HookObjects(mirror: connection.mirror, hold: hold, rules: settings.health)
+        // What has ended is let go whatever the windows say by then.
+        let objects = HookObjects(mirror: connection.mirror.outsideWindows, hold: hold, rules: settings.health)
         var result = Applying.Result()
         do throws(Failure) {
             try hold.check()
@@ -85,6 +87,7 @@ extension Reconciler {
             finishedAt: now(), inputs: goal.desired.inputs?.fingerprint, warnings: goal.desired.warnings + plan.warnings
         )
         let sequence = try await ledger.finish(attempt, revision, pin: nil)
+        if let failure = result.failure { await tell(failure, of: application, cause: goal.cause, revision: sequence) }
         // Not before: until the row is durable, a hook's object is what recovery knows it by.
         for failure in await objects.settle(result.hooks) { note(failure, application) }
         remember(revision, sequence, goal, result.failure, application, memory: &memory)

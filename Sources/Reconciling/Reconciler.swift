@@ -13,6 +13,7 @@ struct Reconciler: Sendable {
     let leases: Leases
     let registry: ApplicationRegistry
     let state: LoopState
+    let projects: ProjectBook
     let settings: ControllerSettings
     let now: @Sendable () -> Timestamp
     let logger: Logger
@@ -46,6 +47,8 @@ struct Reconciler: Sendable {
         var group: SequenceNumber?
         /// Whether a wave waits until the one before is healthy.
         var waitsForHealth = true
+        /// Windows are not asked: an application goes, or a person has set them aside with a reason.
+        var isOutsideWindows = false
         var startedAt: Timestamp
     }
 
@@ -59,13 +62,15 @@ struct Reconciler: Sendable {
         var outcome = Outcome(status: status)
         do throws(Failure) {
             try await load(application, into: &memory)
+            try await checkSource(of: application)
             let desired = try await produce(for: application, memory: &memory)
             // Letting a pin go changes the application: go on with what the ledger says now.
             let application = try await ledger.application(uid: application.uid) ?? application
             // Whoever changed the application, a sync option say, means it to be tried anew.
-            if memory.trialsUnder != application.changedBy {
+            let changedBy = await latestChange(of: application)
+            if memory.trialsUnder != changedBy {
                 memory.trials = AutomationPolicy.Trials()
-                memory.trialsUnder = application.changedBy
+                memory.trialsUnder = changedBy
             }
             let connection = try await connections.connect(application)
             let asked = try await rollbackOptions(of: application)
@@ -80,6 +85,19 @@ struct Reconciler: Sendable {
             let decision = decide(application, desired, comparison, memory)
             switch decision {
             case .act(let why, let retry):
+                let standsInTheWay = await policyRefusal(
+                    cause: why, comparison.plan, desired, application, connection)
+                if let failure = standsInTheWay {
+                    // A project or a window: waited for, and said. No attempt begins that could only fail.
+                    outcome.status.conditions.append(
+                        status.conditions.first { $0.code == failure.code && $0.message == failure.message }
+                            ?? ApplicationStatus.Condition(failure, since: now()))
+                    if case .retry(let after?) = failure.next {
+                        // The clock may be set, and the window changed: look at least once an hour.
+                        outcome.again = (min(after + 1000, 3_600_000), .retry)
+                    }
+                    break
+                }
                 if let failure = await refusal(of: connection) {
                     // What is there is looked at and recorded all the same.
                     outcome.status.conditions.append(ApplicationStatus.Condition(failure, since: now()))
@@ -106,7 +124,7 @@ struct Reconciler: Sendable {
             if let hold = try? await leases.ensure(connection.cluster) {
                 await tidyHooks(
                     of: application, connection,
-                    HookObjects(mirror: connection.mirror, hold: hold, rules: settings.health))
+                    HookObjects(mirror: tidying(application, connection), hold: hold, rules: settings.health))
             }
             await noteUnseen(application, in: &outcome.status)
             await noteWaiver(connection, in: &outcome.status)
@@ -232,7 +250,9 @@ struct Reconciler: Sendable {
         let located: Rendering.Located
         let candidate: Desired
         do throws(Failure) {
-            // With Git out of reach, or a commit that cannot be rendered, the pinned state goes on being enforced.
+            // With Git out of reach, a commit that cannot be rendered, or a source that is no longer permitted, the pinned
+            // state goes on being enforced.
+            try await checkSource(of: application.withoutPin)
             located = try await rendering.locate(application.application)
             memory.unseen = located.commit
             let fingerprint = located.inputs.fingerprint
@@ -297,7 +317,7 @@ struct Reconciler: Sendable {
             return known.value
         }
         let comparison = try await Comparer(ledger: ledger, settings: settings).compare(
-            desired.resources, of: application, catalog: connection.catalog, mirror: connection.mirror, policy: policy,
+            desired.resources, of: application, catalog: connection.catalog, mirror: connection.mirror.base, policy: policy,
             cache: &memory.cache)
         memory.comparison = nil
         if let key = memory.desired?.key, memory.desired?.value.digest == desired.digest,
