@@ -69,6 +69,7 @@ enum Subject: Sendable, Hashable {
     /// Nothing that a glob could name.
     case everything
     case application(name: String, project: String)
+    case project(name: String)
 
     init(_ reference: ApplicationReference) { self = .application(name: reference.name, project: reference.project) }
     init(_ reference: ApplicationReference?) { self = reference.map { Subject($0) } ?? .everything }
@@ -91,6 +92,7 @@ extension Principal {
         case .application(let name, let project):
             guard applications.contains(where: { $0.matches(name) }), projects.contains(where: { $0.matches(project) })
             else { return .hidden }
+        case .project(let name): guard projects.contains(where: { $0.matches(name) }) else { return .hidden }
         case .everything: break
         }
         switch (act, role) {

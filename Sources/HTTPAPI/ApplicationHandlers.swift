@@ -123,15 +123,7 @@ enum ApplicationHandlers {
     }
 
     private static func document(_ call: Call) async throws -> (Shiplog.Application, [String]) {
-        let isYAML: Bool
-        switch call.mediaType {
-        case "application/json": isYAML = false
-        case "application/yaml", "application/x-yaml": isYAML = true
-        default:
-            throw Problem(
-                .unsupportedMediaType, "request.media-type", "the body must be application/json or application/yaml",
-                remedy: "send Content-Type: application/yaml")
-        }
+        let isYAML = try isYAML(call)
         let bytes = try await call.body(limit: call.parts.settings.limits.body)
         let (application, warnings) = try call.parts.formats.readApplication(
             isYAML ? .yaml(bytes) : .json(try Call.json(bytes)))
@@ -143,16 +135,28 @@ enum ApplicationHandlers {
         return (application, warnings)
     }
 
-    private static func ifMatch(_ call: Call) throws(Problem) -> SequenceNumber? {
+    /// Whether a document comes as YAML; otherwise it is JSON.
+    static func isYAML(_ call: Call) throws(Problem) -> Bool {
+        switch call.mediaType {
+        case "application/json": return false
+        case "application/yaml", "application/x-yaml": return true
+        default:
+            throw Problem(
+                .unsupportedMediaType, "request.media-type", "the body must be application/json or application/yaml",
+                remedy: "send Content-Type: application/yaml")
+        }
+    }
+
+    static func ifMatch(_ call: Call) throws(Problem) -> SequenceNumber? {
         guard let header = call.header(.ifMatch) else { return nil }
         let tags = EntityTags(header)
         guard !tags.any, tags.tags.count == 1, let tag = tags.tags.first, tag.hasPrefix("\""), tag.hasSuffix("\""),
             tag.utf8.count > 2, let sequence = SequenceNumber(String(tag.dropFirst().dropLast()))
-        else { throw .invalid("If-Match", "must be the ETag of the application, such as \"17\"") }
+        else { throw .invalid("If-Match", "must be the ETag of what is there, such as \"17\"") }
         return sequence
     }
 
-    private static func ifNoneMatch(_ call: Call) throws(Problem) -> Bool {
+    static func ifNoneMatch(_ call: Call) throws(Problem) -> Bool {
         guard let header = call.header(.ifNoneMatch) else { return false }
         guard EntityTags(header).any else { throw .invalid("If-None-Match", "must be * here") }
         return true

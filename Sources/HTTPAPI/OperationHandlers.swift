@@ -10,13 +10,14 @@ enum OperationHandlers {
 
     @Sendable static func sync(_ call: Call) async throws -> Response {
         let fields = try await call.fields([
-            "revision", "prune", "dryRun", "replace", "confirmDestructive", "reason", "ticket"
+            "revision", "prune", "dryRun", "replace", "confirmDestructive", "reason", "ticket", "overrideWindow"
         ])
-        let request = SyncRequest(
+        var request = SyncRequest(
             revision: try fields.string("revision", limit: 256), prune: try fields.flag("prune"),
             dryRun: try fields.flag("dryRun") ?? false, replace: try fields.flag("replace") ?? false,
             confirmDestructive: try fields.flag("confirmDestructive") ?? false, reason: try fields.string("reason"),
             ticket: try fields.string("ticket", limit: 200))
+        request.overridesWindow = try overridesWindow(fields, call)
         if request.dryRun {
             return .json(
                 ["plan": try await call.controller.planSync(call.application, request).projection(call.parts.formats)])
@@ -34,7 +35,7 @@ enum OperationHandlers {
     @Sendable static func rollback(_ call: Call) async throws -> Response {
         let fields = try await call.fields([
             "to", "prune", "hold", "dryRun", "replace", "confirmDestructive", "keepSecrets", "hooks", "reason",
-            "ticket", "ifDesired"
+            "ticket", "ifDesired", "overrideWindow"
         ])
         var request = RollbackRequest(target: try target(fields), prune: try fields.flag("prune"))
         request.hold = try fields.word("hold", Pin.Hold.self) ?? .untilNewCommit
@@ -45,6 +46,7 @@ enum OperationHandlers {
         request.hooks = try fields.flag("hooks") ?? false
         request.reason = try fields.string("reason")
         request.ticket = try fields.string("ticket", limit: 200)
+        request.overridesWindow = try overridesWindow(fields, call)
         if let text = try fields.string("ifDesired") {
             guard let digest = Digest(text) else { throw fields.wrong("ifDesired", "must be a digest, sha256:…") }
             request.ifDesired = digest
@@ -54,6 +56,17 @@ enum OperationHandlers {
             return .json(["plan": plan.projection(call.parts.formats)])
         }
         return accepted(try await call.controller.rollback(call.application, request, actor: call.actor))
+    }
+
+    /// A sync window is set aside by a person who answers for it, never by a program.
+    private static func overridesWindow(_ fields: BodyFields, _ call: Call) throws -> Bool {
+        guard try fields.flag("overrideWindow") ?? false else { return false }
+        guard !call.principal.isRobot else {
+            throw Problem(
+                .forbidden, "window.override-refused", "a robot's token may not set a sync window aside",
+                remedy: "have a person do it, with a token of their own")
+        }
+        return true
     }
 
     /// `to`: exactly one of `sequence`, `commit`, `at` and `lastGood`; without it the last good state.

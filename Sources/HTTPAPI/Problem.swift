@@ -93,7 +93,8 @@ struct Problem: Error {
         switch area {
         case "request": return .badRequest
         case "registry" where failure.isTransient: return .serviceUnavailable
-        case "application", "registry", "manifest", "plan", "sync", "rollback", "configuration": return .unprocessableContent
+        case "application", "project", "registry", "window", "manifest", "plan", "sync", "rollback", "configuration":
+            return .unprocessableContent
         case "pin", "operation", "attempt": return .conflict
         // What a repository holds is the caller's to mend; a server that cannot be used is not.
         case "git": return failure.isTransient ? .serviceUnavailable : .unprocessableContent
@@ -105,6 +106,9 @@ struct Problem: Error {
     private static let exactStatuses: [String: HTTPResponse.Status] = [
         "application.unknown": .notFound, "application.changed-meanwhile": .preconditionFailed,
         "application.exists": .preconditionFailed,
+        "project.changed-meanwhile": .preconditionFailed, "project.exists": .preconditionFailed,
+        "project.in-use": .conflict, "project.default-stays": .conflict, "project.too-many": .conflict,
+        "window.closed": .conflict, "window.override-refused": .forbidden, "ledger.part-in-use": .conflict,
         "plan.moved": .preconditionFailed, "plan.invalid": .badRequest, "plan.before-the-log": .conflict,
         "fleet.busy": .conflict, "notification.not-dead": .conflict,
         "state.sequence-unknown": .notFound, "blame.resource-unknown": .notFound, "blame.field-unknown": .notFound,

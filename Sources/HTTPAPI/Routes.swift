@@ -4,7 +4,7 @@ extension RouteTable {
     static let base = "/api/shiplog/v1"
 
     static let all: RouteTable = RouteTable(
-        routes: applications + history + log + people + machinery
+        routes: applications + projects + history + log + people + machinery
     )
 
     private static let applications: [Route] = [
@@ -49,6 +49,14 @@ extension RouteTable {
         Route(.post, base + "/plans", .act(.deploy), FleetHandlers.plan),
         Route(.post, base + "/plans/apply", .act(.deploy), FleetHandlers.apply),
         Route(.get, base + "/fleets/{sequence}", .act(.read), ["wait"], FleetHandlers.get)
+    ]
+
+    private static let projects: [Route] = [
+        Route(.get, base + "/projects", .act(.read), ["limit", "cursor"], ProjectHandlers.list),
+        Route(.get, base + "/projects/{name}", .act(.read), ProjectHandlers.get),
+        Route(.put, base + "/projects/{name}", .act(.administer), ProjectHandlers.put),
+        Route(.delete, base + "/projects/{name}", .act(.administer), ["reason"], ProjectHandlers.delete),
+        Route(.get, base + "/projects/{name}/windows", .act(.read), ["at"], ProjectHandlers.windows)
     ]
 
     private static let history: [Route] = [

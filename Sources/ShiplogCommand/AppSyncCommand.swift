@@ -13,12 +13,14 @@ struct OperationFlags: ParsableArguments {
     var confirmDestructive = false
     @Option(help: ArgumentHelp("A ticket to keep with the revision.", valueName: "id"))
     var ticket: String?
+    @Flag(help: "Set sync windows aside this once; wants a reason, and the ledger keeps both.")
+    var overrideWindow = false
 
     func body(reason: String?) -> JSON {
         .members([
             "prune": prune.map { .bool($0) }, "replace": .bool(replace),
             "confirmDestructive": .bool(confirmDestructive), "ticket": ticket.map { .string($0) },
-            "reason": reason.map { .string($0) }
+            "reason": reason.map { .string($0) }, "overrideWindow": overrideWindow ? true : nil
         ])
     }
 }

@@ -10,12 +10,14 @@ struct ExplainCommand: AsyncParsableCommand {
               shiplog explain order deploy/
               shiplog explain diff --desired app.yaml --live live.yaml
               kubectl get all -o yaml | shiplog explain health -
+              shiplog explain window -f project.yaml --app application.yaml
 
             The same code decides in the loop. -o json is for tests of your own.
             """,
         subcommands: [
             ExplainOrderCommand.self,
             ExplainDiffCommand.self,
-            ExplainHealthCommand.self
+            ExplainHealthCommand.self,
+            ExplainWindowCommand.self
         ])
 }

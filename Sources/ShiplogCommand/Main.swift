@@ -17,7 +17,8 @@ struct ShiplogMain: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, HistoryCommand.self,
+            ServeCommand.self, DemoCommand.self, SandboxCommand.self, AppCommand.self, ProjectCommand.self,
+            HistoryCommand.self,
             ShowCommand.self, EventsCommand.self, ReportCommand.self, AtCommand.self, CompareCommand.self,
             BlameCommand.self, RollbackCommand.self, ExplainCommand.self, LedgerCommand.self, NotificationsCommand.self,
             TokenCommand.self,

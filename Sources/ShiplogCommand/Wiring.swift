@@ -237,6 +237,20 @@ struct Wiring: Sendable {
             }
             return (first.application, first.warnings)
         },
+        readProject: { body throws(Failure) in
+            let bytes: [UInt8]
+            switch body {
+            case .json(let json): return try ProjectReader.read(json)
+            case .yaml(let text): bytes = text
+            }
+            let found = try ProjectReader.read(bytes, file: "project.yaml")
+            guard let first = found.first, found.count == 1 else {
+                throw Failure(
+                    .projectInvalid, "the request holds \(found.count) AppProjects",
+                    remedy: "send exactly one at a time")
+            }
+            return (first.project, first.warnings)
+        },
         manifestText: { YAML.write($0) })
 
     /// At the first start an administrator's token is made into a file that only the owner can read.
