@@ -15,6 +15,7 @@ extension Ledger {
     ///   - ifChangedBy: the event that the caller's picture rests on (`If-Match`); nil for any.
     ///   - expectAbsent: only register, never change (`If-None-Match: *`).
     /// - Throws: `project.changed-meanwhile`, `project.exists`, `project.too-many`.
+    @discardableResult
     public func putProject(
         _ project: AppProject, actor: Actor, ifChangedBy: SequenceNumber? = nil, expectAbsent: Bool = false
     ) async throws(Failure) -> (RegisteredProject, changed: Bool) {

@@ -132,8 +132,10 @@ extension Reconciler {
             memory.awaiting = nil
         }
         if let digest = revision.desired {
+            // A window that closed says nothing about the manifests: no try is used up.
             memory.trials = automation(application).after(
-                memory.trials, desired: digest, cause: goal.cause, failure: failure, now: Monotonic.milliseconds)
+                memory.trials, desired: digest, cause: goal.cause,
+                failure: failure?.code == .windowClosed ? nil : failure, now: Monotonic.milliseconds)
         }
         let metadata: Logger.Metadata = [
             "application": "\(application.name)", "sequence": "\(sequence.value)",

@@ -18,6 +18,8 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
     case unpin = "DELETE /api/shiplog/v1/applications/{name}/pin"
     case terminate = "POST /api/shiplog/v1/applications/{name}/terminate"
     case acceptCluster = "POST /api/shiplog/v1/applications/{name}/accept-cluster"
+    case putProject = "PUT /api/shiplog/v1/projects/{name}"
+    case deleteProject = "DELETE /api/shiplog/v1/projects/{name}"
     case signIn = "POST /api/shiplog/v1/session"
     case signOut = "DELETE /api/shiplog/v1/session"
     case makeToken = "POST /api/shiplog/v1/tokens"
@@ -74,6 +76,12 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
         case .unpin: return try await sender.send("DELETE", one + "/pin", nil)
         case .terminate: return try await terminate(by: sender)
         case .acceptCluster: return try await sender.send("POST", one + "/accept-cluster")
+        case .putProject: return try await sender.send("PUT", Site.api + "/projects/team", Site.project("team"))
+        case .deleteProject:
+            _ = try await sender.site.boss.send(
+                "PUT", Site.api + "/projects/team", ["Content-Type": "application/json"],
+                body: Site.project("team").canonicalBytes)
+            return try await sender.send("DELETE", Site.api + "/projects/team", nil)
         case .signIn:
             return try await sender.send(
                 "POST", Site.api + "/session", ["token": .string(sender.token)],

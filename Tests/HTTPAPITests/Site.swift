@@ -114,6 +114,19 @@ struct Site: Sendable {
 
     static let api = "/api/shiplog/v1"
 
+    /// A project that permits everything but what is added to its spec.
+    static func project(_ name: String, _ more: JSON = [:]) -> JSON {
+        var spec: JSON = [
+            "sourceRepos": ["*"], "destinations": [["server": "*", "namespace": "*"]],
+            "clusterResourceWhitelist": [["group": "*", "kind": "*"]]
+        ]
+        for (member, value) in more.object ?? [:] { spec[member] = value }
+        return [
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": ["name": .string(name)],
+            "spec": spec
+        ]
+    }
+
     /// With the administrator's token.
     var boss: Client { client.signed(admin) }
 

@@ -3,8 +3,9 @@
 import {h, reveal, table, cell} from "./dom.js";
 import {badge, time, person, applicationAddress, revisionLink} from "./parts.js";
 
-export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "cluster.accepted",
-    "pin.set", "pin.released", "pin.rejected", "rollback.withheld", "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
+export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "project.created", "project.changed",
+    "project.deleted", "policy.refused", "policy.overridden", "cluster.accepted", "pin.set", "pin.released", "pin.rejected", "rollback.withheld",
+    "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
     "token.created", "token.revoked", "session.opened", "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed",
     "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "notification.dead", "notification.retried", "notification.delivered", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
 
@@ -17,6 +18,11 @@ const acts = {
     "application.created": () => ["made the application"],
     "application.changed": (event) => ["changed ", changed(event), " of the specification"],
     "application.deleted": (event) => ["deleted the application", because(event)],
+    "project.created": (event) => ["made the project ", h("bdi", fact(event, "name"))],
+    "project.changed": (event) => ["changed ", changed(event), " of the project ", h("bdi", fact(event, "name"))],
+    "project.deleted": (event) => ["deleted the project ", h("bdi", fact(event, "name")), because(event)],
+    "policy.refused": (event) => ["did not go on: ", h("code", fact(event, "code")), " of the project ", h("bdi", fact(event, "project"))],
+    "policy.overridden": (event) => ["set a sync window aside for a ", fact(event, "operation") ?? "sync", because(event)],
     "cluster.accepted": () => ["accepted the cluster that answers at the destination"],
     "pin.set": (event) => ["pinned it", because(event)],
     "pin.released": (event) => ["released the pin: ", fact(event, "why") ?? "asked for", because(event)],
