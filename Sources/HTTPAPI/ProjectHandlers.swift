@@ -95,7 +95,8 @@ enum ProjectHandlers {
 
     private static func missing(_ call: Call) -> Problem {
         Problem(
-            .notFound, "project.not-found", "there is no project \(call.application)", remedy: "see `shiplog project list`")
+            .notFound, "project.not-found", "there is no project \(call.application)",
+            remedy: "see `shiplog project list`")
     }
 }
 

@@ -67,7 +67,8 @@ extension Ledger {
                 "SELECT name FROM application WHERE project = ? AND deleted_by IS NULL LIMIT 1", [name])
             if let user {
                 throw Failure(
-                    .projectInUse, "applications belong to the project \(name), \(try user.held("name") as String) for one",
+                    .projectInUse,
+                    "applications belong to the project \(name), \(try user.held("name") as String) for one",
                     remedy: "move them to another project, or delete them first")
             }
             let event = Event(

@@ -77,7 +77,9 @@ private struct ProjectReading {
             throw check.invalid([], "the project is larger than 256 KiB", remedy: "split it")
         }
         return AppProject(
-            name: name, sourceRepositories: try patterns(json.at("spec", "sourceRepos"), ["spec", "sourceRepos"], mayDeny: true),
+            name: name,
+            sourceRepositories: try patterns(
+                json.at("spec", "sourceRepos"), ["spec", "sourceRepos"], mayDeny: true),
             destinations: try destinations(),
             clusterKinds: AppProject.KindList(
                 allowed: try kinds("clusterResourceWhitelist") ?? [],
@@ -151,7 +153,8 @@ private struct ProjectReading {
 
     private mutating func orphaned() throws(Failure) -> AppProject.Orphaned? {
         guard let block = json.at("spec", "orphanedResources"), block.object != nil else { return nil }
-        warnings.append("spec.orphanedResources is kept without effect: nothing is looked for that belongs to nobody yet")
+        warnings.append(
+            "spec.orphanedResources is kept without effect: nothing is looked for that belongs to nobody yet")
         return AppProject.Orphaned(
             warn: block["warn"]?.bool ?? false, ignored: try kinds("orphanedResources", "ignore") ?? [])
     }
@@ -179,11 +182,13 @@ private struct ProjectReading {
         }
         let schedule: CronSchedule
         do throws(Failure) { schedule = try CronSchedule(text) } catch {
-            throw check.failure(error.code, path + ["schedule"], "is no schedule: " + error.message, remedy: error.remedy)
+            throw check.failure(
+                error.code, path + ["schedule"], "is no schedule: " + error.message, remedy: error.remedy)
         }
         let duration = entry["duration"]?.string ?? ""
         // Argo CD reads it as Go does: a number needs its unit.
-        guard duration.contains(where: \.isLetter), let length = GoDuration.milliseconds(duration), length >= 1000 else {
+        guard duration.contains(where: \.isLetter), let length = GoDuration.milliseconds(duration), length >= 1000
+        else {
             throw check.invalid(
                 path + ["duration"], "must be a duration of a second or more, such as 1h30m",
                 remedy: "write it with its unit: s, m or h")
@@ -198,7 +203,8 @@ private struct ProjectReading {
             kind: kind, schedule: schedule, duration: length / 1000, durationText: duration, zone: zone,
             applications: try patterns(entry["applications"], path + ["applications"]),
             namespaces: try patterns(entry["namespaces"], path + ["namespaces"]),
-            clusters: try patterns(entry["clusters"], path + ["clusters"]), andOperator: entry["andOperator"]?.bool ?? false,
+            clusters: try patterns(entry["clusters"], path + ["clusters"]),
+            andOperator: entry["andOperator"]?.bool ?? false,
             manualSync: entry["manualSync"]?.bool ?? false, syncOverrun: entry["syncOverrun"]?.bool ?? false,
             about: entry["description"]?.string ?? "")
         guard !window.applications.isEmpty || !window.namespaces.isEmpty || !window.clusters.isEmpty else {

@@ -36,7 +36,8 @@ extension Controller {
     /// - Throws: `project.not-found`, and what keeps the project from being read.
     public func windows(
         of name: String, at moment: Timestamp?
-    ) async throws(Failure) -> (project: AppProject, at: Timestamp, decisions: [(ApplicationReference, WindowDecision)]) {
+    ) async throws(Failure) -> (project: AppProject, at: Timestamp, decisions: [(ApplicationReference, WindowDecision)])
+    {
         _ = try await project(name)
         let rules = try await projects.project(named: name)
         let at = moment ?? now()

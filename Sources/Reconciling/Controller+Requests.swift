@@ -146,7 +146,8 @@ extension Controller {
         let secrets = next.filter { $0.isSecret && before[$0.key] != .some($0.object["data"]) }.map(\.key)
         return OperationPlan(
             plan: prepared.comparison.plan, source: prepared.goal.desired.source, desired: prepared.goal.desired.digest,
-            target: prepared.target, notes: prepared.notes + (await notes(prepared, application)), current: current, next: next, secrets: secrets)
+            target: prepared.target, notes: prepared.notes + (await notes(prepared, application)), current: current,
+            next: next, secrets: secrets)
     }
 
     // MARK: - Asking

@@ -317,8 +317,8 @@ struct Reconciler: Sendable {
             return known.value
         }
         let comparison = try await Comparer(ledger: ledger, settings: settings).compare(
-            desired.resources, of: application, catalog: connection.catalog, mirror: connection.mirror.base, policy: policy,
-            cache: &memory.cache)
+            desired.resources, of: application, catalog: connection.catalog, mirror: connection.mirror.base,
+            policy: policy, cache: &memory.cache)
         memory.comparison = nil
         if let key = memory.desired?.key, memory.desired?.value.digest == desired.digest,
             comparison.plan.syncStatus != .unknown

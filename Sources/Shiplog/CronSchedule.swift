@@ -19,7 +19,8 @@ public struct CronSchedule: Sendable, Hashable {
     public init(_ text: String) throws(Failure) {
         let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
         if text.hasPrefix("@") {
-            throw Self.invalid(text, "Argo CD's schedules have no words such as \(words.first ?? text)", "write five fields")
+            throw Self.invalid(
+                text, "Argo CD's schedules have no words such as \(words.first ?? text)", "write five fields")
         }
         if text.hasPrefix("TZ=") || text.hasPrefix("CRON_TZ=") {
             throw Self.invalid(text, "a schedule names no time zone", "write it as timeZone")
@@ -151,7 +152,9 @@ public struct CronSchedule: Sendable, Hashable {
         }
 
         private static func number(_ word: String) -> Int64? {
-            guard !word.isEmpty, word.utf8.count <= 4, word.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+            guard !word.isEmpty, word.utf8.count <= 4, word.utf8.allSatisfy({ (48...57).contains($0) }) else {
+                return nil
+            }
             return Int64(word)
         }
 

@@ -118,7 +118,8 @@ extension AppProject {
     /// One object, in the last moment before it is written.
     /// - Throws: `project.kind-not-permitted`, `project.destination-not-permitted`.
     public func check(
-        _ kind: GroupKind, name object: String, namespace: String, isNamespaced: Bool, to destination: ProjectDestination
+        _ kind: GroupKind, name object: String, namespace: String, isNamespaced: Bool,
+        to destination: ProjectDestination
     ) throws(Failure) {
         guard permits(kind, name: object, isNamespaced: isNamespaced) else {
             let list = isNamespaced ? "namespaceResourceWhitelist or -Blacklist" : "clusterResourceWhitelist"

@@ -144,7 +144,9 @@ extension WindowDecision {
             manual
             ? "wait for the window, set manualSync on it, or override it with a reason (--override-window)"
             : "wait for the window" + (permission == .manual ? ", or sync by hand, which it allows" : "")
-        return Failure(.windowClosed, "\(act): \(sentence)", remedy: remedy, next: manual ? .person : .retry(afterMilliseconds: wait))
+        return Failure(
+            .windowClosed, "\(act): \(sentence)", remedy: remedy,
+            next: manual ? .person : .retry(afterMilliseconds: wait))
     }
 }
 

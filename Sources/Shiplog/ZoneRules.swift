@@ -58,7 +58,9 @@ extension CronSchedule {
         while from < limit {
             let segment = zone.segment(at: from)
             let end = min(segment.end ?? limit, limit)
-            if let wall = first(from: from + segment.offset, before: end + segment.offset) { return wall - segment.offset }
+            if let wall = first(from: from + segment.offset, before: end + segment.offset) {
+                return wall - segment.offset
+            }
             guard let transition = segment.end, transition < limit else { return nil }
             if segment.nextOffset > segment.offset,
                 first(from: transition + segment.offset, before: transition + segment.nextOffset) != nil

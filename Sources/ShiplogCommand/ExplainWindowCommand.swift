@@ -5,7 +5,7 @@ import Shiplog
 /// `shiplog explain window`.
 struct ExplainWindowCommand: ClientCommand {
     static let configuration = CommandConfiguration(
-        commandName: "window", abstract: "Whether a project's sync windows would let an application sync, and until when.",
+        commandName: "window", abstract: "Whether a project's sync windows let an application sync, and until when.",
         discussion: """
             Examples:
               shiplog explain window -f project.yaml

@@ -219,14 +219,16 @@ enum ProjectText {
             ], rows)
         let applications = answer["applications"]?.array ?? []
         if !applications.isEmpty {
-            text += "\n" + out.table(
-                ["APPLICATION", "SYNC", "WHY", "UNTIL"],
-                applications.map { item in
-                    [
-                        Cell(item.text("application")), Cell(item.text("permission")), Cell(item.text("message")),
-                        Cell(TimeText.short(item["changesAt"]?.string))
-                    ]
-                })
+            text +=
+                "\n"
+                + out.table(
+                    ["APPLICATION", "SYNC", "WHY", "UNTIL"],
+                    applications.map { item in
+                        [
+                            Cell(item.text("application")), Cell(item.text("permission")), Cell(item.text("message")),
+                            Cell(TimeText.short(item["changesAt"]?.string))
+                        ]
+                    })
         }
         return text
     }

@@ -64,7 +64,8 @@ struct ProjectReaderTests {
         let failure = try failure("{sourceRepo: ['*']}")
         #expect(failure.code == "project.unknown-field")
         #expect(failure.remedy == "did you mean sourceRepos?")
-        #expect(try self.failure("{namespaceResourceBlacklist: [{kind: Secret, name: a}]}").code == "project.unknown-field")
+        #expect(
+            try self.failure("{namespaceResourceBlacklist: [{kind: Secret, name: a}]}").code == "project.unknown-field")
     }
 
     @Test("what cannot be meant is refused")

@@ -76,7 +76,7 @@ struct ProjectScenarios {
         }
     }
 
-    @Test("given an automated sync of what is not permitted, when it is looked at again and again, then one event tells it")
+    @Test("given a sync of what is not permitted, when it is looked at again and again, then one event tells it")
     func aggregated() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["w.yaml": Scene.deployment("web")])
@@ -110,7 +110,7 @@ struct ProjectScenarios {
         }
     }
 
-    @Test("given CreateNamespace, when the project lists no Namespace, then the namespace is not made, and the row says why")
+    @Test("given CreateNamespace, when the project lists no Namespace, then it is not made, and the row says why")
     func namespace() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])
@@ -179,7 +179,8 @@ struct ProjectScenarios {
         }
     }
 
-    @Test("given a rollback to what came from elsewhere, when that source is not permitted any more, then it is refused")
+    @Test(
+        "given a rollback to what came from elsewhere, when that source is not permitted any more, then it is refused")
     func rollback() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])

@@ -25,7 +25,7 @@ struct WindowScenarios {
             + "applications: ['*']\(more)}"
     }
 
-    @Test("given a window that denies, when something is to be synced by itself, then it waits, says so, and goes on after it")
+    @Test("given a window that denies, when a commit comes, then it waits, says so, and is synced afterwards")
     func automated() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])
@@ -112,7 +112,7 @@ struct WindowScenarios {
         }
     }
 
-    @Test("given a window that denies, when a person overrides it with a reason, then it is synced, and an event says who and why")
+    @Test("given a window that denies, when a person sets it aside with a reason, then an event says who and why")
     func overridden() async throws {
         try await Scene.play { (scene) async throws -> Void in
             try scene.world.commit(["a.yaml": World.configMap("a", "1")])
@@ -193,7 +193,7 @@ struct WindowScenarios {
         return await box.value
     }
 
-    @Test("given an attempt that a crash left open, when its window has closed meanwhile, then recovery writes nothing more")
+    @Test("given an attempt that a crash left open, when its window has closed, then recovery writes nothing")
     func recovery() async throws {
         let world = try World()
         defer { world.remove() }

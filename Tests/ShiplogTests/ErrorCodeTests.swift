@@ -9,7 +9,8 @@ struct ErrorCodeTests {
 
     /// Literals that look like codes and are names of other things.
     private static let others: Set<String> = [
-        "application.yaml", "ledger.sqlite", "manifest.json", "manifest.sha256", "sandbox.kubeconfig"
+        "application.yaml", "ledger.sqlite", "manifest.json", "manifest.sha256", "project.yaml",
+        "sandbox.kubeconfig"
     ]
 
     /// The first words of all codes: a new one begins a section of docs/errors.md.
@@ -17,10 +18,9 @@ struct ErrorCodeTests {
         "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
         "entry",
         "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
-        "manifest", "notification", "operation", "pin", "plan", "registry", "request", "resource", "revision",
-        "rollback", "sandbox", "server", "source",
-        "state", "stream",
-        "sync", "token", "tree", "webhook"
+        "manifest", "notification", "operation", "pin", "plan", "project", "registry", "request", "resource",
+        "revision", "rollback", "sandbox", "server", "source", "state", "stream", "sync", "token", "tree", "webhook",
+        "window",
     ]
 
     @Test("docs/errors.md lists the codes that the source has, each once, and no other")

@@ -18,7 +18,8 @@ struct ProjectTests {
             case "place":
                 var place = ProjectDestination(namespace: "")
                 for word in words.dropFirst() {
-                    let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+                    let pair = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                        String.init)
                     switch pair.first {
                     case "server": place.servers.insert(pair[1])
                     case "name": place.names.insert(pair[1])
@@ -31,7 +32,8 @@ struct ProjectTests {
                 let names = words[1].split(separator: "/").map(String.init)
                 let kind = GroupKind(group: names.count == 2 ? names[0] : "", kind: try names.last.get("a kind"))
                 #expect(
-                    project.permits(kind, name: words[2], isNamespaced: words[0] == "namespaced") == expected, "\(line)")
+                    project.permits(kind, name: words[2], isNamespaced: words[0] == "namespaced") == expected, "\(line)"
+                )
             default: Issue.record("\(line) asks nothing")
             }
         }
