@@ -205,6 +205,7 @@ enum HistoryHandlers {
         query.applications = [stored.value.application.uid]
         query.kinds = [.sync, .rollback]
         query.outcomes = ["succeeded"]
+        query.wholeOnly = true
         query.cursor = stored.sequence
         query.limit = 10
         return try await call.ledger.revisions(query).items.first { $0.value.desired != nil }

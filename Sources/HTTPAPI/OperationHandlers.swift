@@ -10,13 +10,15 @@ enum OperationHandlers {
 
     @Sendable static func sync(_ call: Call) async throws -> Response {
         let fields = try await call.fields([
-            "revision", "prune", "dryRun", "replace", "confirmDestructive", "reason", "ticket", "overrideWindow"
+            "revision", "prune", "dryRun", "replace", "confirmDestructive", "resources", "reason", "ticket",
+            "overrideWindow"
         ])
         var request = SyncRequest(
             revision: try fields.string("revision", limit: 256), prune: try fields.flag("prune"),
             dryRun: try fields.flag("dryRun") ?? false, replace: try fields.flag("replace") ?? false,
-            confirmDestructive: try fields.flag("confirmDestructive") ?? false, reason: try fields.string("reason"),
-            ticket: try fields.string("ticket", limit: 200))
+            confirmDestructive: try fields.flag("confirmDestructive") ?? false,
+            resources: try fields.selectors("resources"),
+            reason: try fields.string("reason"), ticket: try fields.string("ticket", limit: 200))
         request.overridesWindow = try overridesWindow(fields, call)
         if request.dryRun {
             return .json(

@@ -96,7 +96,9 @@ extension OperationOptions {
         .members([
             "prune": .bool(prune), "dryRun": .bool(dryRun), "replace": .bool(replace),
             "confirmDestructive": .bool(confirmDestructive), "keepSecrets": .bool(keepSecrets),
-            "hooks": .bool(hooks), "hold": hold.map { .string($0.rawValue) }
+            "hooks": .bool(hooks), "hold": hold.map { .string($0.rawValue) },
+            "resources": isPartial ? .array(resources.map(\.projection)) : nil,
+            "deletion": deletion.map { .string($0.rawValue) }
         ])
     }
 }

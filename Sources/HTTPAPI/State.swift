@@ -55,7 +55,7 @@ extension ApplicationState.Part {
         .members([
             "sequence": sequence.projection, "outcome": .string(outcome), "commit": commit.map { .string($0.hex) },
             "desired": desired.map { .string($0.description) }, "resources": .integer(Int64(resources)),
-            "unknown": .bool(isUnknown)
+            "unknown": .bool(isUnknown), "partial": .bool(isPartial)
         ])
     }
 }

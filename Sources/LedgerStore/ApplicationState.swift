@@ -105,7 +105,7 @@ public struct ApplicationState: Sendable, Hashable {
     /// A revision that did only a part of what it meant to.
     public struct Part: Sendable, Hashable {
         public let sequence: SequenceNumber
-        /// `failed` or `superseded`.
+        /// `failed` or `superseded`; `succeeded` for one that was about selected resources.
         public let outcome: String
         public let commit: CommitID?
         public let desired: Digest?
@@ -113,6 +113,8 @@ public struct ApplicationState: Sendable, Hashable {
         public let resources: Int
         /// It ended without a record of what it had done: the process died while it ran, or the record was erased.
         public let isUnknown: Bool
+        /// Only selected resources were to be applied.
+        public let isPartial: Bool
     }
 
     public struct ResourceState: Sendable, Hashable {

@@ -53,6 +53,8 @@ enum EntryFields {
         for (name, flag) in flags where flag { members[name] = true }
         if let hold = options.hold { members["hold"] = .string(hold.rawValue) }
         if let reactsTo = options.reactsTo { members["reactsTo"] = sequence(reactsTo) }
+        if let deletion = options.deletion { members["deletion"] = .string(deletion.rawValue) }
+        if options.isPartial { members["resources"] = .array(options.resources.map(key)) }
         return members.isEmpty ? nil : .object(members)
     }
 
@@ -173,11 +175,15 @@ enum EntryFields {
     static func readOptions(_ json: JSON?) throws(Failure) -> OperationOptions {
         guard let json else { return OperationOptions() }
         func flag(_ name: String) -> Bool { json[name]?.bool ?? false }
+        var resources: [ResourceKey] = []
+        for element in json["resources"]?.array ?? [] { resources.append(try readKey(element)) }
+        let fields = Fields(json, "options")
         var options = OperationOptions(
             prune: flag("prune"), dryRun: flag("dryRun"), replace: flag("replace"),
             confirmDestructive: flag("confirmDestructive"), keepSecrets: flag("keepSecrets"),
-            hooks: flag("hooks"), hold: json["hold"] == nil ? nil : try Fields(json, "options").word("hold"))
-        options.reactsTo = try Fields(json, "options").optionalSequence("reactsTo")
+            hooks: flag("hooks"), hold: json["hold"] == nil ? nil : try fields.word("hold"), resources: resources,
+            deletion: json["deletion"] == nil ? nil : try fields.word("deletion"))
+        options.reactsTo = try fields.optionalSequence("reactsTo")
         return options
     }
 

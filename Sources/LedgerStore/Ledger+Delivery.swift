@@ -116,12 +116,14 @@ enum DeliverySQL {
     static let rowLimit = 100_000
     static let tailLimit = 500
 
+    /// A sync of selected resources brings no commit to production; it counts for nothing.
     static let revisions = """
         SELECT sequence, recorded_at, kind, cause, outcome, health, project, desired, commit_id, attempt,
             entry ->> '$.source.commit.committedAt' AS committed_at, entry ->> '$.finishedAt' AS finished_at,
             coalesce(entry ->> '$.counts.failed', 0) AS failed, coalesce(entry ->> '$.options.dryRun', 0) AS dry_run
         FROM revision INDEXED BY revision_changed_application
         WHERE same_as IS NULL AND application = :application AND sequence >= :first AND sequence <= :last
+            AND entry -> '$.options.resources' IS NULL
         ORDER BY sequence LIMIT :limit
         """
 
@@ -137,13 +139,14 @@ enum DeliverySQL {
         SELECT desired FROM revision INDEXED BY revision_applied
         WHERE attempt IS NOT NULL AND application = :application AND sequence < :first AND cause <> 'self-heal'
             AND outcome <> 'superseded' AND commit_id IS NOT NULL AND coalesce(entry ->> '$.options.dryRun', 0) = 0
+            AND entry -> '$.options.resources' IS NULL
         ORDER BY sequence DESC LIMIT 1
         """
 
     static let known = """
         SELECT 1 FROM revision INDEXED BY revision_commit
         WHERE commit_id = :commit AND application = :application AND attempt IS NOT NULL AND sequence < :first
-            AND outcome = 'succeeded'
+            AND outcome = 'succeeded' AND entry -> '$.options.resources' IS NULL
         LIMIT 1
         """
 }

@@ -267,10 +267,10 @@ enum LedgerSQL {
         return "SELECT sequence, entry FROM \(from) AND application = :application ORDER BY sequence DESC LIMIT 1"
     }
 
-    /// An attempt applies the whole desired set, so a success with nothing failed is whole.
+    /// An attempt applies the whole desired set, so a success with nothing failed is whole, unless resources were selected.
     private static let isWhole = """
         attempt IS NOT NULL AND outcome = 'succeeded' AND coalesce(entry ->> '$.counts.failed', 0) = 0
-            AND coalesce(entry ->> '$.options.dryRun', 0) = 0
+            AND coalesce(entry ->> '$.options.dryRun', 0) = 0 AND entry -> '$.options.resources' IS NULL
         """
 
     static let whole = """

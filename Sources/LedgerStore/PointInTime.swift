@@ -276,7 +276,8 @@ struct PointInTime {
                 desired: try fields.optionalDigest("desired"), leftover: counts.leftover),
             outcome: json["outcome"]?.string ?? "succeeded",
             sync: json["sync"] == nil ? .synced : try fields.word("sync"), counts: counts,
-            isDryRun: json.at("options", "dryRun")?.bool ?? false, hasOutcomes: json.at("bodies", "resources") != nil)
+            isDryRun: json.at("options", "dryRun")?.bool ?? false,
+            isPartial: json.at("options", "resources") != nil, hasOutcomes: json.at("bodies", "resources") != nil)
     }
 }
 

@@ -32,6 +32,8 @@ public struct RevisionQuery: Sendable, Hashable {
     public var actor: String?
     /// `succeeded`, `failed`, `superseded`.
     public var outcomes: [String]
+    /// Only what was about the whole of its manifests: no sync of selected resources, no deletion.
+    public var wholeOnly = false
     /// At least seven digits of a commit.
     public var commit: String?
     /// Recorded at this moment or later.
@@ -179,6 +181,9 @@ extension RevisionQuery {
         statement.add("cause", anyOf: causes.map(\.rawValue))
         statement.add("outcome", anyOf: outcomes)
         if let actor { statement.add("actor = :actor", "actor", actor) }
+        if wholeOnly {
+            statement.add("entry -> '$.options.resources' IS NULL AND entry -> '$.options.deletion' IS NULL")
+        }
         if let commit { try addCommit(commit, to: &statement) }
         if let text, !text.isEmpty {
             statement.add(

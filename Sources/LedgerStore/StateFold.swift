@@ -12,10 +12,12 @@ struct StateFold {
         let sync: SyncStatus
         let counts: Revision.Counts
         let isDryRun: Bool
+        /// It was about selected resources only.
+        let isPartial: Bool
         let hasOutcomes: Bool
 
-        /// A success applies the whole desired set.
-        var isWhole: Bool { outcome == "succeeded" && counts.failed == 0 && !isDryRun }
+        /// A success applies the whole desired set, unless only some resources were selected.
+        var isWhole: Bool { outcome == "succeeded" && counts.failed == 0 && !isDryRun && !isPartial }
 
         /// Closed by recovery without a look: what was written before the process died is on no record.
         var isUnknown: Bool { outcome != "succeeded" && !hasOutcomes && sync == .unknown }
@@ -67,7 +69,8 @@ struct StateFold {
         if !parts.contains(where: \.isUnknown) {
             if let base, standing == base.set { return .whole(base.row.deployment) }
             // An attempt may have been ended after its last write.
-            if let last = parts.first, !standing.isEmpty, standing == sets[last.row.deployment.sequence],
+            if let last = parts.first, !last.row.isPartial, !standing.isEmpty,
+                standing == sets[last.row.deployment.sequence],
                 states.values.allSatisfy({ $0.manifest == nil || $0.sequence == last.row.deployment.sequence })
             {
                 return .whole(last.row.deployment)
@@ -85,7 +88,7 @@ struct StateFold {
                     return ApplicationState.Part(
                         sequence: deployment.sequence, outcome: part.row.outcome, commit: deployment.commit,
                         desired: deployment.desired, resources: shares[deployment.sequence] ?? 0,
-                        isUnknown: part.isUnknown)
+                        isUnknown: part.isUnknown, isPartial: part.row.isPartial)
                 }, resources: states.values.sorted { $0.key < $1.key }))
     }
 }

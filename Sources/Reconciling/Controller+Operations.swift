@@ -66,10 +66,18 @@ extension Controller {
                 "\(application.name) syncs by itself: another revision would be replaced at once",
                 remedy: "turn automated sync off first, or roll back with `shiplog app rollback`, which pins")
         }
+        // What holds a pinned application in its place is a pin for the selected resources too: it stays.
+        let isPartial = !request.resources.isEmpty
+        if isPartial, request.revision != nil, let pin = application.pin {
+            throw Failure(
+                "sync.partial-while-pinned",
+                "\(application.name) is pinned to \(pin.target): parts of another revision would be taken back at once",
+                remedy: "leave the revision out, or unpin the application first")
+        }
         try await reconciler.load(application, into: &memory)
         try await reconciler.checkSource(of: application.withoutPin)
         try await fetchFirst(application)
-        let unpinned = application.withoutPin
+        let unpinned = isPartial ? application : application.withoutPin
         let desired = try await reconciler.produce(for: unpinned, revision: request.revision, memory: &memory)
         var options = OperationOptions(
             prune: request.prune ?? application.application.syncPolicy.automated?.prune ?? false,
@@ -78,12 +86,19 @@ extension Controller {
         var policy = reconciler.policy(for: application, prune: options.prune, options: options)
         // A sync prunes what Git no longer has, as Argo CD does; only a rollback wants the word of confirmation.
         policy.confirmDestructive = true
-        policy.runsHooks = true
-        let comparison = try await reconciler.compare(desired, unpinned, connection, policy, memory: &memory)
+        policy.runsHooks = !isPartial
+        var comparison = try await reconciler.compare(desired, unpinned, connection, policy, memory: &memory)
+        var restIsSynced = true
+        if isPartial {
+            options.resources = try comparison.plan.keys(of: request.resources)
+            restIsSynced = comparison.plan.isSynced(without: options.resources)
+            comparison = comparison.with(comparison.plan.selecting(options.resources))
+        }
         options.hooks = !comparison.plan.hooks.isEmpty
         let goal = Reconciler.Goal(
             kind: .sync, cause: .manual, actor: operation.actor, reason: request.reason, ticket: request.ticket,
-            desired: desired, options: options, pin: application.pin == nil ? nil : .release, startedAt: now())
+            desired: desired, options: options, pin: application.pin == nil || isPartial ? nil : .release,
+            restIsSynced: restIsSynced, startedAt: now())
         return Prepared(goal: goal, comparison: comparison, connection: connection)
     }
 

@@ -39,11 +39,20 @@ extension Controller {
             policy.runsHooks = intent.options.hooks
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
-            if comparison.plan.syncStatus == .unknown, let failure = comparison.plan.firstUnknown { throw failure }
-            try await reconciler.checkRules(comparison.plan, intent.source, application, connection)
+            if comparison.plan.syncStatus == .unknown, !intent.options.isPartial,
+                let failure = comparison.plan.firstUnknown
+            {
+                throw failure
+            }
+            var plan = Self.promised(comparison.plan, by: intent)
+            var goal = goal
+            if intent.options.isPartial {
+                goal.restIsSynced = plan.isSynced(without: intent.options.resources)
+                plan = plan.selecting(intent.options.resources)
+            }
+            try await reconciler.checkRules(plan, intent.source, application, connection)
             let (sequence, _, _) = try await reconciler.finish(
-                attempt, goal, Self.promised(comparison.plan, by: intent), application, connection, hold,
-                memory: &memory)
+                attempt, goal, plan, application, connection, hold, memory: &memory)
             logger.notice(
                 "attempt recovered", metadata: ["attempt": "\(attempt.sequence.value)", "sequence": "\(sequence.value)"]
             )

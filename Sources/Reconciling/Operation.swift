@@ -9,6 +9,8 @@ public struct SyncRequest: Sendable, Hashable {
     public var dryRun: Bool
     public var replace: Bool
     public var confirmDestructive: Bool
+    /// Only these resources, and no hooks; empty for all.
+    public var resources: [ResourceSelector]
     public var reason: String?
     public var ticket: String?
     /// Set sync windows aside for this once; wants a reason, and is an event of its own.
@@ -16,13 +18,15 @@ public struct SyncRequest: Sendable, Hashable {
 
     public init(
         revision: String? = nil, prune: Bool? = nil, dryRun: Bool = false, replace: Bool = false,
-        confirmDestructive: Bool = false, reason: String? = nil, ticket: String? = nil
+        confirmDestructive: Bool = false, resources: [ResourceSelector] = [], reason: String? = nil,
+        ticket: String? = nil
     ) {
         self.revision = revision
         self.prune = prune
         self.dryRun = dryRun
         self.replace = replace
         self.confirmDestructive = confirmDestructive
+        self.resources = resources
         self.reason = reason
         self.ticket = ticket
     }

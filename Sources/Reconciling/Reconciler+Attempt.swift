@@ -82,7 +82,8 @@ extension Reconciler {
             actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,
             desired: attempt.desired, liveBefore: try ledger.digest(of: plan.liveResources.map(Comparer.comparable)),
             resources: result.outcomes, counts: result.counts, options: goal.options, outcome: outcome,
-            syncStatus: outcome == .succeeded && result.counts.leftover == 0 ? .synced : .outOfSync, health: health,
+            syncStatus: outcome == .succeeded && result.counts.leftover == 0 && goal.restIsSynced
+                ? .synced : .outOfSync, health: health,
             rolledBackTo: goal.rolledBackTo, attempt: attempt.sequence, retry: goal.retry, startedAt: goal.startedAt,
             finishedAt: now(), inputs: goal.desired.inputs?.fingerprint, warnings: goal.desired.warnings + plan.warnings
         )
@@ -124,14 +125,18 @@ extension Reconciler {
     ) {
         memory.comparison = nil
         memory.lastRow = nil
-        if revision.outcome == .succeeded {
+        if revision.options.isPartial {
+            // No word on the whole: neither on what is deployed nor on what was tried. Health reached after it is not the
+            // earlier revision's merit, unless only that one's own manifests were applied again.
+            if revision.desired != memory.deployed?.desired { memory.awaiting = nil }
+        } else if revision.outcome == .succeeded {
             memory.deployed = Self.deployed(revision, sequence)
             memory.awaiting = (sequence, ContinuousClock.now, nil)
         } else {
             // What is Healthy from here on is no longer the doing of an earlier one.
             memory.awaiting = nil
         }
-        if let digest = revision.desired {
+        if !revision.options.isPartial, let digest = revision.desired {
             // A window that closed says nothing about the manifests: no try is used up.
             memory.trials = automation(application).after(
                 memory.trials, desired: digest, cause: goal.cause,

@@ -49,6 +49,8 @@ struct Reconciler: Sendable {
         var waitsForHealth = true
         /// Windows are not asked: an application goes, or a person has set them aside with a reason.
         var isOutsideWindows = false
+        /// Of a sync of selected resources: whether all the others are as they should be.
+        var restIsSynced = true
         var startedAt: Timestamp
     }
 
@@ -149,9 +151,10 @@ struct Reconciler: Sendable {
     /// What the ledger knows from before this process began.
     func load(_ application: RegisteredApplication, into memory: inout Memory) async throws(Failure) {
         guard !memory.isLoaded else { return }
-        let newest = try await ledger.revisions(
-            RevisionQuery(
-                applications: [application.uid], kinds: [.sync, .rollback], outcomes: ["succeeded"], limit: 1))
+        var query = RevisionQuery(
+            applications: [application.uid], kinds: [.sync, .rollback], outcomes: ["succeeded"], limit: 1)
+        query.wholeOnly = true
+        let newest = try await ledger.revisions(query)
         if let stored = newest.items.first { memory.deployed = Self.deployed(stored.revision, stored.sequence) }
         memory.awaiting = try await awaiting(of: application.uid)
         memory.isLoaded = true

@@ -14,6 +14,7 @@ struct RollbackTarget: Sendable {
     ) async throws(Failure) -> [StoredRevision] {
         var query = RevisionQuery(
             applications: [uid], kinds: [.sync, .rollback], outcomes: ["succeeded"], limit: limit)
+        query.wholeOnly = true
         query.commit = commit
         query.to = to
         return try await ledger.revisions(query).items.filter { $0.revision.desired != nil }
@@ -85,6 +86,12 @@ struct RollbackTarget: Sendable {
             }
             guard stored.revision.outcome == .succeeded else {
                 throw notEligible(sequence, "it \(stored.revision.outcome.word)")
+            }
+            guard !stored.revision.options.isPartial else {
+                throw notEligible(sequence, "it was about selected resources only")
+            }
+            guard stored.revision.options.deletion == nil else {
+                throw notEligible(sequence, "it deleted the application's resources")
             }
             return stored
         case .revision(let stored):

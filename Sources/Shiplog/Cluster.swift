@@ -170,7 +170,7 @@ public enum Patch: Sendable, Hashable {
     case mergeStatus(JSON)
 }
 
-public enum Propagation: String, Sendable, Hashable {
+public enum Propagation: String, Sendable, Hashable, CaseIterable {
     case foreground = "Foreground"
     case background = "Background"
     case orphan = "Orphan"

@@ -270,10 +270,15 @@ public struct OperationOptions: Sendable, Hashable {
     public var hold: Pin.Hold?
     /// An automatic rollback: the sync that did not become Healthy.
     public var reactsTo: SequenceNumber?
+    /// The only resources it was about, by key; empty for a whole sync or rollback.
+    public var resources: [ResourceKey]
+    /// The application was deleted with its resources, and how dependents were treated.
+    public var deletion: Propagation?
 
     public init(
         prune: Bool = false, dryRun: Bool = false, replace: Bool = false, confirmDestructive: Bool = false,
-        keepSecrets: Bool = false, hooks: Bool = false, hold: Pin.Hold? = nil
+        keepSecrets: Bool = false, hooks: Bool = false, hold: Pin.Hold? = nil, resources: [ResourceKey] = [],
+        deletion: Propagation? = nil
     ) {
         self.prune = prune
         self.dryRun = dryRun
@@ -282,7 +287,12 @@ public struct OperationOptions: Sendable, Hashable {
         self.keepSecrets = keepSecrets
         self.hooks = hooks
         self.hold = hold
+        self.resources = resources
+        self.deletion = deletion
     }
+
+    /// Whether only some resources were selected: such a row never stands for the whole of its manifests.
+    public var isPartial: Bool { !resources.isEmpty }
 }
 
 /// Argo CD's words for desired against live.

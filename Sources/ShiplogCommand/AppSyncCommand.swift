@@ -34,6 +34,7 @@ struct AppSyncCommand: ClientCommand {
               shiplog app sync guestbook
               shiplog app sync guestbook --dry-run
               shiplog app sync guestbook --revision v1.4.2 --reason "release 1.4.2"
+              shiplog app sync guestbook --resource apps:Deployment:web --resource :Service:prod/web
 
             Waits until the sync has ended, not until everything is Healthy: for that see `shiplog app wait`.
             """)
@@ -42,6 +43,11 @@ struct AppSyncCommand: ClientCommand {
     var app: String
     @Option(help: ArgumentHelp("A branch, tag or commit. (default: the application's own)", valueName: "revision"))
     var revision: String?
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Only this resource, without hooks; may be given again.", valueName: "[group:]kind:[namespace/]name"))
+    var resource: [SelectorArgument] = []
     @Option(help: ArgumentHelp("Why, for the history.", valueName: "text"))
     var reason: String?
     @Flag(help: "Do not wait for the end.")
@@ -55,6 +61,7 @@ struct AppSyncCommand: ClientCommand {
         let out = output.out
         var body = flags.body(reason: reason)
         body["revision"] = revision.map { .string($0) }
+        if !resource.isEmpty { body["resources"] = .array(resource.map(\.json)) }
         let path = Client.application(app, "/sync")
         if flags.dryRun {
             body["dryRun"] = true

@@ -135,7 +135,9 @@ enum StateText {
         case "mixed":
             let list = (state["parts"]?.array ?? []).map { part in
                 part.sequence("sequence")
-                    + (part["unknown"]?.bool == true ? " (unknown how far)" : " (\(part.text("outcome")))")
+                    + (part["unknown"]?.bool == true
+                        ? " (unknown how far)"
+                        : " (\(part.text("outcome"))\(part["partial"]?.bool == true ? ", of selected resources" : ""))")
             }
             parts.append("parts of " + (list + (base.isEmpty ? [] : [base])).joined(separator: ", "))
         case "in-progress":

@@ -8,13 +8,16 @@ enum RevisionText {
 
     static func row(_ revision: JSON) -> [Cell] {
         let target = revision.sequence("rolledBackTo")
+        let selected = revision.at("options", "resources")?.array?.count ?? 0
         var subject = revision.text("source", "commit", "subject")
         if let error = revision["error"] { subject = error.text("message") }
         if let reason = revision["reason"]?.string { subject = reason + (subject.isEmpty ? "" : " — " + subject) }
         return [
             Cell(revision.sequence("sequence")), Cell(TimeText.short(revision["recordedAt"]?.string)),
             Cell(revision.text("application", "name")),
-            Cell(revision.text("kind") + (target.isEmpty ? "" : " to " + target)), Cell(revision.text("cause")),
+            Cell(
+                revision.text("kind") + (target.isEmpty ? "" : " to " + target)
+                    + (selected == 0 ? "" : " of \(selected)")), Cell(revision.text("cause")),
             Cell(revision.text("actor", "name")), .status(revision.text("outcome")),
             Cell(revision.commit("source", "commit", "id")), Cell(subject)
         ]
@@ -35,7 +38,8 @@ enum RevisionText {
         var text = out.facts([
             ("Revision", Cell(revision.sequence("sequence"), .strong)),
             ("Application", Cell(revision.text("application", "name"))),
-            ("Kind", Cell(kind(revision))), ("By", Cell(actor)), ("Reason", revision.cell("reason")),
+            ("Kind", Cell(kind(revision))), ("Only", only(revision)), ("By", Cell(actor)),
+            ("Reason", revision.cell("reason")),
             ("Ticket", revision.cell("ticket")), ("Outcome", .status(revision.text("outcome"))),
             ("Error", revision["error"].map { Cell($0.text("message") + " [" + $0.text("code") + "]", .bad) }),
             ("Hint", revision.cell("error", "hint")),
@@ -72,6 +76,12 @@ enum RevisionText {
                     })
         }
         return text
+    }
+
+    /// The selected resources; nil when it was about all.
+    private static func only(_ revision: JSON) -> Cell? {
+        guard let selected = revision.at("options", "resources")?.array else { return nil }
+        return Cell(selected.map(\.resourceName).joined(separator: ", "))
     }
 
     private static func kind(_ revision: JSON) -> String {

@@ -38,6 +38,39 @@ import Testing
         }
     }
 
+    @Test("a sync of selected resources stands for them alone, however many they are")
+    func selected() async throws {
+        let test = try await TestLedger.make()
+        let application = try await registered(test)
+        let whole = try await test.apply(application, ["one": "1", "two": "1"], commit: "a") { $0.health = .healthy }
+        let part = try await test.apply(application, ["one": "2", "two": "2"], commit: "b") { revision in
+            revision.resources.removeAll { $0.key.name == "two" }
+            revision.options.resources = revision.resources.map(\.key)
+            revision.health = .healthy
+        }
+        let mixture = try #require(try await test.state()?.mixture)
+        #expect(mixture.base?.sequence == whole && mixture.parts.map(\.sequence) == [part])
+        #expect(mixture.parts.first?.isPartial == true && mixture.parts.first?.outcome == "succeeded")
+        #expect(mixture.resources.map(\.sequence) == [part, whole])
+        // What is good, what is whole and what can be gone back to is the whole one still.
+        #expect(try await test.ledger.lastRevision(of: application.uid, where: .whole)?.sequence == whole)
+        var query = RevisionQuery(applications: [application.uid], kinds: [.sync])
+        query.wholeOnly = true
+        #expect(try await test.ledger.revisions(query).items.map(\.sequence) == [whole])
+        #expect(try await test.ledger.lastGood(of: application.uid, differingFrom: nil)?.sequence == whole)
+        // All of them selected is a part nonetheless; the next whole one ends it.
+        try await test.apply(application, ["one": "3", "two": "3"], commit: "c") { revision in
+            revision.options.resources = revision.resources.map(\.key)
+        }
+        #expect(try await test.state()?.mixture?.resources.count == 2)
+        let next = try await test.apply(application, ["one": "3", "two": "3"], commit: "c")
+        #expect(try await test.state()?.whole?.sequence == next)
+        let stored = try #require(try await test.ledger.lastRevision(of: application.uid, where: .applied))
+        #expect(stored.revision.options.resources.isEmpty)
+        guard case .revision(let read)? = try await test.ledger.record(at: part) else { return }
+        #expect(read.revision.options.resources.map(\.name) == ["one"])
+    }
+
     @Test("unchanged looks change nothing, and what they saw of health and sync counts")
     func unchanged() async throws {
         let test = try await TestLedger.make()

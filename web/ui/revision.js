@@ -71,6 +71,8 @@ function facts(revision) {
     const given = Object.entries({prune: options.prune, replace: options.replace, "confirm destructive": options.confirmDestructive,
         "keep Secrets": options.keepSecrets, hooks: options.hooks, "dry run": options.dryRun}).filter(([, value]) => value).map(([word]) => word);
     if (options.hold) given.push("hold " + options.hold);
+    if (options.deletion) given.push("delete with resources, " + options.deletion.toLowerCase());
+    if (options.resources) given.push("only " + options.resources.map((key) => key.kind + " " + (key.namespace ? key.namespace + "/" : "") + key.name).join(", "));
     const digest = (value) => value ? h("code.digest", value) : null;
     const rows = (list) => list.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
         .map(([term, value]) => h("div", h("dt", term), h("dd", value)));
