@@ -100,6 +100,8 @@ struct APIStatus: Sendable, Hashable {
         case 422 where isImmutable:
             (.clusterImmutable, "replace the object (delete and create it), or put the field back", .person)
         case 429: (.clusterBusy, nil, .retry(afterMilliseconds: retryAfter))
+        case 400 where message.contains("does not support dry run"):
+            (.clusterDryRunUnsupported, "give the webhook sideEffects: None or NoneOnDryRun", .person)
         case 400, 405, 406, 413, 415, 422: (.clusterInvalid, "correct the manifest", .person)
         case 500...599: (.clusterError, nil, .retry(afterMilliseconds: retryAfter))
         default: (.clusterError, "check that the address is a Kubernetes API server", .person)

@@ -233,16 +233,16 @@ struct Applying: Sendable {
         return (kind, true)
     }
 
-    private func skip(_ item: SyncStage.Item, in result: inout Result) {
+    func skip(_ item: SyncStage.Item, _ why: String = "not reached", in result: inout Result) {
         switch item {
-        case .hook(let hook): add(outcome(hook, .skipped, message: "not reached"), to: &result)
+        case .hook(let hook): add(outcome(hook, .skipped, message: why), to: &result)
         case .change(let change):
             guard change.isWrite || change.isBlocked else { return }
-            add(outcome(change, .skipped, message: "not reached"), to: &result)
+            add(outcome(change, .skipped, message: why), to: &result)
         }
     }
 
-    private func outcome(
+    func outcome(
         _ change: PlannedChange, _ action: ResourceOutcome.Action, message: String? = nil, code: Failure.Code? = nil,
         before: Digest? = nil, after: Digest? = nil
     ) -> ResourceOutcome {

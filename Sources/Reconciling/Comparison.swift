@@ -26,10 +26,19 @@ struct Comparer: Sendable {
             let resourceVersion: String?
             let uid: String?
             let difference: Difference
+            /// The server has answered a dry run of applying it, and did not refuse.
+            var isRehearsed = false
         }
         var entries: [ResourceKey: Entry] = [:]
         /// The rules that the entries were worked out under.
         var ignored = IgnoredDifferences.none
+
+        /// Whether the server was asked already what it would make of this very change.
+        func isRehearsed(_ change: PlannedChange) -> Bool {
+            guard let entry = entries[change.key], entry.isRehearsed, let live = change.live else { return false }
+            return entry.desired == change.written && entry.uid == live.uid
+                && entry.resourceVersion == live.resourceVersion
+        }
     }
 
     func compare(
@@ -150,14 +159,16 @@ struct Comparer: Sendable {
             }
             var difference = Difference.compare(
                 desired: resource, live: object, schema: schema, ignoring: cache.ignored)
+            var isRehearsed = false
             if case .undecided = difference, let kind = kinds[key] {
-                difference = await predicted(
+                (difference, isRehearsed) = await predicted(
                     resource, live: object, kind: kind, mirror: mirror, schema: schema, ignored: cache.ignored,
                     otherwise: difference)
             }
             result[key] = difference
             fresh[key] = Cache.Entry(
-                desired: resource, resourceVersion: object.resourceVersion, uid: object.uid, difference: difference)
+                desired: resource, resourceVersion: object.resourceVersion, uid: object.uid, difference: difference,
+                isRehearsed: isRehearsed)
         }
         cache.entries = fresh
         return result
@@ -179,13 +190,14 @@ struct Comparer: Sendable {
     private func predicted(
         _ resource: Resource, live: Resource, kind: ServedKind, mirror: ClusterMirror, schema: ListKeys,
         ignored: IgnoredDifferences, otherwise: Difference
-    ) async -> Difference {
+    ) async -> (Difference, isRehearsed: Bool) {
         do throws(Failure) {
             let answer = try await mirror.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
-            return Difference.afterDryRun(
+            let difference = Difference.afterDryRun(
                 predicted: answer, live: live, desired: resource, schema: schema, ignoring: ignored)
+            return (difference, true)
         } catch {
-            return otherwise
+            return (otherwise, false)
         }
     }
 

@@ -51,7 +51,7 @@ extension Controller {
     /// A goal, and the comparison its plan comes from.
     struct Prepared: Sendable {
         let goal: Reconciler.Goal
-        let comparison: Comparison
+        var comparison: Comparison
         let connection: Connection
         var notes: [String] = []
         var target: SequenceNumber?
@@ -142,7 +142,9 @@ extension Controller {
         policy.runsHooks = options.hooks
         memory.comparison = nil
         var comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
-        comparison = await rehearse(comparison, connection, replace: request.replace)
+        let findings: Rehearsal.Findings
+        (comparison, findings) = await rehearse(comparison, connection, replace: request.replace, memory)
+        notes += findings.notes
         let pin = Pin(
             hold: request.hold, target: target.stored.sequence, desired: digest,
             commit: target.stored.revision.source?.commit.id,
@@ -153,8 +155,7 @@ extension Controller {
             kind: .rollback, cause: request.reactsTo == nil ? .manual : .unhealthy, actor: operation.actor,
             reason: request.reason, ticket: request.ticket,
             desired: desired, options: options, rolledBackTo: target.stored.sequence, pin: .set(pin),
-            group: request.group,
-            startedAt: now())
+            group: request.group, isRehearsed: true, startedAt: now())
         return Prepared(
             goal: goal, comparison: comparison, connection: connection, notes: notes, target: target.stored.sequence)
     }
@@ -210,43 +211,27 @@ extension Controller {
         return kept
     }
 
-    /// Before the first write of a rollback, the server is asked about each: what it would refuse becomes `cannot`.
-    private func rehearse(_ comparison: Comparison, _ connection: Connection, replace: Bool) async -> Comparison {
-        var changes: [PlannedChange] = []
-        for change in comparison.plan.changes {
-            guard let resource = change.written, let kind = try? connection.catalog.served(resource.gvk) else {
-                changes.append(change)
-                continue
-            }
-            if case .replace = change.action {
-                changes.append(change)
-                continue
-            }
-            do throws(Failure) {
-                _ = try await connection.cluster.apply(resource, as: kind, WriteOptions(dryRun: true))
-                changes.append(change)
-            } catch {
-                changes.append(judge(change, error, comparison, replace: replace))
-            }
+    /// Before the first write of a rollback, and for a plan, the server is asked about each: what it would refuse becomes
+    /// `cannot`.
+    func rehearse(
+        _ comparison: Comparison, _ connection: Connection, replace: Bool, _ memory: Memory
+    ) async -> (Comparison, Rehearsal.Findings) {
+        let findings = await Rehearsal(
+            cluster: connection.cluster, catalog: connection.catalog, parallel: settings.parallelWrites
+        ).run(comparison.plan, hooks: [], known: memory.cache)
+        let changes = comparison.plan.changes.map { change in
+            findings.refusals[change.key].map { judge(change, $0, replace: replace) } ?? change
         }
-        return comparison.with(comparison.plan.with(changes: changes))
+        return (comparison.with(comparison.plan.with(changes: changes)), findings)
     }
 
-    private func judge(
-        _ change: PlannedChange, _ failure: Failure, _ comparison: Comparison, replace: Bool
-    ) -> PlannedChange {
-        // A namespace that the same plan or CreateNamespace makes first is not there for a dry run yet.
-        if failure.code == .clusterNotFound, change.live == nil { return change }
-        if failure.code == .clusterImmutable, replace, let live = change.live, let resource = change.written {
+    private func judge(_ change: PlannedChange, _ failure: Failure, replace: Bool) -> PlannedChange {
+        guard failure.code == .clusterImmutable else { return change.with(.cannot(failure)) }
+        if replace, let live = change.live, let resource = change.written {
             return change.with(.replace(resource, live: live))
         }
-        if failure.code == .clusterImmutable {
-            return change.with(
-                .cannot(
-                    Failure(
-                        failure.code, failure.message, remedy: "add --replace to delete and create it again")))
-        }
-        return change.with(.cannot(failure))
+        return change.with(
+            .cannot(Failure(failure.code, failure.message, remedy: "add --replace to delete and create it again")))
     }
 
     // MARK: - How operations end without a revision

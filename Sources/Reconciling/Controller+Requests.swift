@@ -118,8 +118,12 @@ extension Controller {
     public func planSync(_ name: String, _ request: SyncRequest) async throws(Failure) -> OperationPlan {
         let application = try await registered(name)
         var memory = await state.memory(of: application.uid)
-        let prepared = try await prepare(
+        var prepared = try await prepare(
             request, application, operation(.sync, application, .controller), memory: &memory)
+        let (comparison, findings) = await rehearse(
+            prepared.comparison, prepared.connection, replace: request.replace, memory)
+        prepared.comparison = comparison
+        prepared.notes += findings.notes
         return try await plan(prepared, application, memory)
     }
 

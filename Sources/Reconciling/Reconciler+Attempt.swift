@@ -54,6 +54,7 @@ extension Reconciler {
         // What has ended is let go whatever the windows say by then.
         let objects = HookObjects(mirror: connection.mirror.outsideWindows, hold: hold, rules: settings.health)
         var result = Applying.Result()
+        var warnings: [String] = []
         do throws(Failure) {
             try hold.check()
             if let namespace = try await createNamespace(for: application, goal, connection, hold) {
@@ -61,7 +62,10 @@ extension Reconciler {
                 if namespace.action == .created { result.counts.created += 1 }
             }
             await tidyHooks(of: application, connection, objects, except: attempt.sequence)
-            let applied = await applying.apply(plan)
+            let rehearsal = try await rehearse(plan, goal, connection, attempt, memory.cache)
+            warnings = rehearsal.notes
+            let applied =
+                rehearsal.refusals.isEmpty ? await applying.apply(plan) : applying.refused(plan, rehearsal.refusals)
             let (outcomes, counts) = (result.outcomes + applied.outcomes, applied.counts + result.counts)
             result = applied
             (result.outcomes, result.counts) = (outcomes, counts)
@@ -85,7 +89,8 @@ extension Reconciler {
             syncStatus: outcome == .succeeded && result.counts.leftover == 0 && goal.restIsSynced
                 ? .synced : .outOfSync, health: health,
             rolledBackTo: goal.rolledBackTo, attempt: attempt.sequence, retry: goal.retry, startedAt: goal.startedAt,
-            finishedAt: now(), inputs: goal.desired.inputs?.fingerprint, warnings: goal.desired.warnings + plan.warnings
+            finishedAt: now(), inputs: goal.desired.inputs?.fingerprint,
+            warnings: goal.desired.warnings + plan.warnings + warnings
         )
         let sequence = try await ledger.finish(attempt, revision, pin: nil)
         if let failure = result.failure { await tell(failure, of: application, cause: goal.cause, revision: sequence) }

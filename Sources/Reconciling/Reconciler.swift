@@ -49,6 +49,8 @@ struct Reconciler: Sendable {
         var waitsForHealth = true
         /// Windows are not asked: an application goes, or a person has set them aside with a reason.
         var isOutsideWindows = false
+        /// The server was asked about every object a moment ago.
+        var isRehearsed = false
         /// Of a sync of selected resources: whether all the others are as they should be.
         var restIsSynced = true
         var startedAt: Timestamp

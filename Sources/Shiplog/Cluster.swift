@@ -217,6 +217,8 @@ extension Failure.Code {
     public static let clusterAlreadyExists: Self = "cluster.already-exists"
     /// 422 or 400: the server refuses the object.
     public static let clusterInvalid: Self = "cluster.invalid"
+    /// 400: an admission webhook with side effects refuses every dry run.
+    public static let clusterDryRunUnsupported: Self = "cluster.dry-run-unsupported"
     /// 422 that names an immutable field.
     public static let clusterImmutable: Self = "cluster.immutable"
     /// 410.

@@ -18,6 +18,8 @@ public actor FakeCluster: Cluster {
 
     public enum Call: String, Sendable, CaseIterable {
         case identity, catalog, get, list, watch, apply, create, replace, patch, delete
+        /// An apply, create or replace that writes nothing.
+        case dryRun
     }
 
     private var objects: [ResourceKey: Resource] = [:]
@@ -170,7 +172,7 @@ public actor FakeCluster: Cluster {
     public func apply(
         _ resource: Resource, as kind: ServedKind, _ options: WriteOptions
     ) async throws(Failure) -> Resource {
-        let fault = try await enter(.apply, resource.name)
+        let fault = try await enter(options.dryRun ? .dryRun : .apply, resource.name)
         let old = objects[resource.key]
         var merged = old?.object ?? .object([:])
         if let old { merged = Self.without(Self.applied(old), in: merged, keeping: resource.object) }
@@ -186,7 +188,7 @@ public actor FakeCluster: Cluster {
     public func create(
         _ resource: Resource, as kind: ServedKind, _ options: WriteOptions
     ) async throws(Failure) -> Resource {
-        let fault = try await enter(.create, resource.name)
+        let fault = try await enter(options.dryRun ? .dryRun : .create, resource.name)
         guard objects[resource.key] == nil else { throw Failure(.clusterAlreadyExists, "\(resource.key) exists") }
         if options.dryRun { return try finish(resource, fault) }
         writes.append("create \(resource.key)")
@@ -196,7 +198,7 @@ public actor FakeCluster: Cluster {
     public func replace(
         _ resource: Resource, as kind: ServedKind, _ options: WriteOptions
     ) async throws(Failure) -> Resource {
-        let fault = try await enter(.replace, resource.name)
+        let fault = try await enter(options.dryRun ? .dryRun : .replace, resource.name)
         guard let old = objects[resource.key] else { throw Failure(.clusterNotFound, "\(resource.key) is not there") }
         if let version = resource.resourceVersion, version != old.resourceVersion {
             throw Failure(.clusterConflict, "\(resource.key) has changed")
