@@ -167,7 +167,8 @@ enum ApplicationHandlers {
         let reason = try call.query.one("reason")
         if let reason, reason.utf8.count > 1000 { throw Problem.invalid("reason", "must have at most 1000 bytes") }
         let sequence = try await call.controller.delete(
-            call.application, cascade: cascade, actor: call.actor, reason: reason)
+            call.application, cascade: cascade, actor: call.actor, reason: reason,
+            isConfirmed: try call.query.flag("confirm"))
         return .json(["event": sequence.projection])
     }
 }

@@ -136,6 +136,14 @@ enum OperationHandlers {
         return .noContent
     }
 
+    @Sendable static func confirm(_ call: Call) async throws -> Response {
+        let fields = try await call.fields(["resources", "reason"])
+        let sequence = try await call.controller.confirm(
+            call.application, resources: try fields.selectors("resources"), actor: call.actor,
+            reason: try fields.string("reason"))
+        return .json(["event": sequence.projection])
+    }
+
     @Sendable static func acceptCluster(_ call: Call) async throws -> Response {
         _ = try await call.fields([])
         return .json(

@@ -15,7 +15,7 @@ extension RouteTable {
         // The document says what it is about, so the handler asks for leave.
         Route(.put, base + "/applications/{name}", .act(.read), ApplicationHandlers.put),
         Route(
-            .delete, base + "/applications/{name}", .application(.administer), ["cascade", "reason"],
+            .delete, base + "/applications/{name}", .application(.administer), ["cascade", "confirm", "reason"],
             ApplicationHandlers.delete),
         Route(.get, base + "/applications/{name}/resources", .application(.read), ApplicationHandlers.resources),
         Route(.get, base + "/applications/{name}/tree", .application(.read), ["limit"], TreeHandlers.tree),
@@ -40,6 +40,7 @@ extension RouteTable {
             OperationHandlers.candidates),
         Route(.put, base + "/applications/{name}/pin", .application(.deploy), OperationHandlers.pin),
         Route(.delete, base + "/applications/{name}/pin", .application(.deploy), ["reason"], OperationHandlers.unpin),
+        Route(.post, base + "/applications/{name}/confirm", .application(.deploy), OperationHandlers.confirm),
         Route(.post, base + "/applications/{name}/terminate", .application(.deploy), OperationHandlers.terminate),
         Route(
             .post, base + "/applications/{name}/accept-cluster", .application(.administer),

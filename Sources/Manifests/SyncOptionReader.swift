@@ -6,7 +6,6 @@ struct SyncOptionReader {
         /// Does here what it does in Argo CD, or is always so.
         case same
         case warned(String)
-        case refused(String)
     }
 
     private static let known: [String: Effect] = [
@@ -16,14 +15,14 @@ struct SyncOptionReader {
         "ClientSideApplyMigration=true": .same,
         "CreateNamespace=false": .same,
         "CreateNamespace=true": .same,
-        "Delete=confirm": .refused("deletion cannot wait for a confirmation"),
+        "Delete=confirm": .same,
         "Delete=false": .same,
         "Delete=true": .same,
         "FailOnSharedResource=false": .warned("an object of another application always fails the sync"),
         "FailOnSharedResource=true": .same,
         "Force=false": .same,
         "Force=true": .same,
-        "Prune=confirm": .refused("pruning cannot wait for a confirmation"),
+        "Prune=confirm": .same,
         "Prune=false": .same,
         "Prune=true": .same,
         "PruneLast=false": .same,
@@ -58,10 +57,6 @@ struct SyncOptionReader {
             case .same: break
             case .warned(let why):
                 warnings.append(check.place(place) + "the sync option \(option) is kept without effect: \(why)")
-            case .refused(let why):
-                throw check.failure(
-                    check.codes.unsupported, place, "is \(quoted), which is not supported yet: \(why)",
-                    remedy: "remove it")
             case nil:
                 let near = Nearest.of(option, among: known.keys)
                 throw check.failure(

@@ -24,6 +24,8 @@ struct Applying: Sendable {
     var waitsForHealth = true
     /// What the times of objects count from.
     let begun = ContinuousClock.now
+    /// What people have confirmed of the attempt; without it no prune that wants a word is carried out.
+    var confirmations: Confirmations?
     /// Told what is waited for; nil when nothing is.
     var tell: @Sendable (String?) async -> Void = { _ in }
 
@@ -90,6 +92,7 @@ struct Applying: Sendable {
         var pending: [Pending] = []
         for (index, batch) in stage.batches.enumerated() {
             if Task.isCancelled { result.isInterrupted = true }
+            if result.failure == nil, !result.isInterrupted { await waitForConfirmation(of: batch, stage, in: &result) }
             if result.failure != nil || result.isInterrupted {
                 for item in stage.batches[index...].joined() { skip(item, in: &result) }
                 break

@@ -316,6 +316,7 @@ actor LoopState {
     private var recoveries: [ApplicationUID: Int] = [:]
     private var waits: [ApplicationUID: String] = [:]
     private var policyRefusals: [ApplicationUID: PolicyRefusals] = [:]
+    private var unconfirmed: [ApplicationUID: Unconfirmed] = [:]
 
     enum Request: Sendable {
         case sync(SyncRequest)
@@ -373,6 +374,19 @@ actor LoopState {
     /// What the application's sync waits for, for people.
     func waiting(_ uid: ApplicationUID) -> String? { waits[uid] }
     func setWaiting(_ text: String?, of uid: ApplicationUID) { waits[uid] = text }
+
+    /// The prunes that an attempt waits with until somebody confirms them.
+    struct Unconfirmed: Sendable {
+        let attempt: SequenceNumber
+        var keys: Set<ResourceKey>
+    }
+
+    func unconfirmed(_ uid: ApplicationUID) -> Unconfirmed? { unconfirmed[uid] }
+    func setUnconfirmed(_ waiting: Unconfirmed?, of uid: ApplicationUID) { unconfirmed[uid] = waiting }
+    func confirm(_ keys: Set<ResourceKey>, of uid: ApplicationUID, attempt: SequenceNumber) {
+        guard unconfirmed[uid]?.attempt == attempt else { return }
+        unconfirmed[uid]?.keys.subtract(keys)
+    }
 
     func setRequest(_ request: Request, for operation: String) { requests[operation] = request }
     func takeRequest(for operation: String) -> Request? { requests.removeValue(forKey: operation) }

@@ -50,7 +50,9 @@ extension Reconciler {
             uid: application.uid, propagation: application.application.syncPolicy.options.prunePropagation,
             parallelWrites: settings.parallelWrites, attempt: attempt.sequence,
             commit: goal.desired.source?.commit.id, startedAt: attempt.intent.startedAt,
-            waitsForHealth: goal.waitsForHealth, tell: { [state] in await state.setWaiting($0, of: application.uid) })
+            waitsForHealth: goal.waitsForHealth,
+            confirmations: Confirmations(ledger: ledger, state: state, uid: application.uid, attempt: attempt.sequence),
+            tell: { [state] in await state.setWaiting($0, of: application.uid) })
         // What has ended is let go whatever the windows say by then.
         let objects = HookObjects(mirror: connection.mirror.outsideWindows, hold: hold, rules: settings.health)
         var result = Applying.Result()

@@ -147,6 +147,9 @@ public struct Application: Sendable, Hashable {
         public var prune = true
         /// `Delete=false`: everything stays when the application is deleted with its resources.
         public var delete = true
+        /// `Prune=confirm`, `Delete=confirm`: a person is asked first.
+        public var pruneConfirm = false
+        public var deleteConfirm = false
         public var pruneLast = false
         /// Replace whole objects instead of applying them.
         public var replace = false
@@ -160,6 +163,8 @@ public struct Application: Sendable, Hashable {
         init(_ written: [String]) {
             prune = !written.contains("Prune=false")
             delete = !written.contains("Delete=false")
+            pruneConfirm = written.contains("Prune=confirm")
+            deleteConfirm = written.contains("Delete=confirm")
             pruneLast = written.contains("PruneLast=true")
             replace = written.contains("Replace=true")
             force = written.contains("Force=true")

@@ -48,6 +48,8 @@ public struct Event: Sendable, Hashable {
         case requestRefused = "request.refused"
         /// A person ended a running sync or rollback.
         case operationTerminated = "operation.terminated"
+        /// A person confirmed prunes that a running sync or rollback waited with.
+        case operationConfirmed = "operation.confirmed"
         /// A rollback of several applications began: what was to be done with each.
         case fleetStarted = "fleet.started"
         /// It ended: what became of each.

@@ -28,6 +28,8 @@ public struct PlanPolicy: Sendable, Hashable {
     /// Everything goes because the application is deleted with its resources: Argo CD's `Delete` options count then, its
     /// `Prune` options do not.
     public var isDeletion = false
+    /// The deletion of what says `Delete=confirm` was confirmed with the request.
+    public var deletionIsConfirmed = false
     /// Differences that do not count.
     public var ignored = IgnoredDifferences.none
 
@@ -63,10 +65,12 @@ public struct PlannedChange: Sendable, Hashable {
     public let desired: Resource?
     /// Whether its sync option `Replace=true` wants it replaced as a whole instead of applied.
     public let replacesWhole: Bool
+    /// Whether a person has to confirm it while it runs: a prune of what says `Prune=confirm`.
+    public let wantsConfirmation: Bool
 
     init(
         _ action: PlannedAction, key: ResourceKey, gvk: GroupVersionKind, order: ApplyOrder, desired: Resource?,
-        live: Resource?, replacesWhole: Bool = false
+        live: Resource?, replacesWhole: Bool = false, wantsConfirmation: Bool = false
     ) {
         self.action = action
         self.key = key
@@ -75,6 +79,7 @@ public struct PlannedChange: Sendable, Hashable {
         self.desired = desired
         self.live = live
         self.replacesWhole = replacesWhole
+        self.wantsConfirmation = wantsConfirmation
     }
 }
 
@@ -153,7 +158,8 @@ extension PlannedChange {
     /// The same object in the same place with another action: what a rehearsal against the server found out.
     public func with(_ action: PlannedAction) -> PlannedChange {
         PlannedChange(
-            action, key: key, gvk: gvk, order: order, desired: desired, live: live, replacesWhole: replacesWhole)
+            action, key: key, gvk: gvk, order: order, desired: desired, live: live, replacesWhole: replacesWhole,
+            wantsConfirmation: wantsConfirmation)
     }
 
     /// By Argo CD's rules: modified, missing and surplus objects are out of sync, unless a surplus one carries the
@@ -172,6 +178,7 @@ extension PlannedChange {
     /// Why, for people; nil when the action says it all.
     public var message: String? {
         switch action {
+        case .prune where wantsConfirmation: "it is not pruned before somebody confirms it"
         case .create, .unchanged, .prune: nil
         case .update(_, _, let difference): Self.summary(of: difference.changes)
         case .replace:

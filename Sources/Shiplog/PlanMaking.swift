@@ -189,8 +189,9 @@ struct Planner {
             changes.append(
                 PlannedChange(
                     removal(of: object, wipesAll: wipesAll), key: object.key, gvk: object.gvk, order: order,
-                    desired: nil,
-                    live: object))
+                    desired: nil, live: object,
+                    wantsConfirmation: !policy.isDeletion
+                        && confirms("Prune", object, policy.objects.pruneConfirm)))
         }
         return changes
     }
@@ -200,6 +201,13 @@ struct Planner {
             return .keep(object, why: "no longer desired; \(option) keeps it")
         }
         if object.isBeingDeleted { return .keep(object, why: "no longer desired; it is being deleted already") }
+        if policy.isDeletion, !policy.deletionIsConfirmed, confirms("Delete", object, policy.objects.deleteConfirm) {
+            return .cannot(
+                Failure(
+                    "plan.delete-unconfirmed",
+                    "\(object.key) wants a confirmation before it is deleted: Delete=confirm",
+                    remedy: "delete the application with --confirm, or put Delete=false on the object to keep it"))
+        }
         guard policy.prune else { return .leftover(object, why: "no longer desired; it stays because pruning is off") }
         if wipesAll, !policy.allowEmpty {
             return .cannot(
@@ -223,16 +231,20 @@ struct Planner {
         return .prune(object)
     }
 
-    /// The object's own option that keeps it. A `confirm` keeps it too: nobody can be asked yet, and deleting what wanted
-    /// a word would be the worse mistake.
+    /// The object's own option that keeps it.
     private func keeping(_ object: Resource) -> String? {
         let word = policy.isDeletion ? "Delete" : "Prune"
-        if let own = ["\(word)=false", "\(word)=confirm"].first(where: { object.hasOption($0, in: Self.syncOptions) }) {
-            return "its sync option \(own)"
-        }
+        if object.hasOption("\(word)=false", in: Self.syncOptions) { return "its sync option \(word)=false" }
         let goes = policy.isDeletion ? policy.objects.delete : policy.objects.prune
-        if goes || object.hasOption("\(word)=true", in: Self.syncOptions) { return nil }
+        let own = ["\(word)=true", "\(word)=confirm"]
+        if goes || own.contains(where: { object.hasOption($0, in: Self.syncOptions) }) { return nil }
         return "the application's sync option \(word)=false"
+    }
+
+    /// Whether the object, or else the application, wants a person's word before it goes.
+    private func confirms(_ word: String, _ object: Resource, _ application: Bool) -> Bool {
+        if object.hasOption("\(word)=confirm", in: Self.syncOptions) { return true }
+        return application && !object.hasOption("\(word)=true", in: Self.syncOptions)
     }
 
     /// What an object says for itself counts, else what the application says for all.

@@ -64,9 +64,7 @@ public struct SyncOrder: Sendable, Hashable {
     private static func keeping(_ object: Resource, from parts: SyncParts) -> String? {
         if parts.mentions(object.key) { return "it is desired" }
         if Hook.isHook(object) { return "hooks are not pruned" }
-        return ["Prune=false", "Prune=confirm"].first { object.hasOption($0, in: Planner.syncOptions) }.map {
-            "its sync option \($0) keeps it"
-        }
+        return object.hasOption("Prune=false", in: Planner.syncOptions) ? "its sync option Prune=false keeps it" : nil
     }
 }
 

@@ -18,7 +18,7 @@ struct AppCommand: ParsableCommand {
             AppRefreshCommand.self, AppHistoryCommand.self, AppRollbackCommand.self, AppUnpinCommand.self,
             AppPinCommand.self, AppWaitCommand.self, AppDeleteCommand.self, AppManifestsCommand.self,
             AppTreeCommand.self, AppEventsCommand.self, AppLogsCommand.self,
-            AppTerminateCommand.self, AppAcceptClusterCommand.self, AppEraseSecretCommand.self
+            AppConfirmCommand.self, AppTerminateCommand.self, AppAcceptClusterCommand.self, AppEraseSecretCommand.self
         ])
 }
 

@@ -84,6 +84,8 @@ struct AppDeleteCommand: ClientCommand {
     var app: String
     @Flag(help: "Delete what it owns in the cluster, too.")
     var cascade = false
+    @Flag(help: "Delete what wants a confirmation (Delete=confirm), too.")
+    var confirm = false
     @Option(help: ArgumentHelp("Why, for the history.", valueName: "text"))
     var reason: String?
     @Flag(name: .shortAndLong, help: "Do not ask.")
@@ -98,7 +100,9 @@ struct AppDeleteCommand: ClientCommand {
         }
         let answer = try await server.client().delete(
             Client.application(app),
-            QueryText([("cascade", cascade ? "true" : "false"), ("reason", reason)]))
+            QueryText([
+                ("cascade", cascade ? "true" : "false"), ("confirm", confirm ? "true" : nil), ("reason", reason)
+            ]))
         output.out.show(answer) { "application/\(Terminal.harmless(app)) deleted \(answer.sequence("event"))\n" }
     }
 }

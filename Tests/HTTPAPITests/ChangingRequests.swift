@@ -17,6 +17,7 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
     case pin = "PUT /api/shiplog/v1/applications/{name}/pin"
     case unpin = "DELETE /api/shiplog/v1/applications/{name}/pin"
     case terminate = "POST /api/shiplog/v1/applications/{name}/terminate"
+    case confirmPrunes = "POST /api/shiplog/v1/applications/{name}/confirm"
     case acceptCluster = "POST /api/shiplog/v1/applications/{name}/accept-cluster"
     case putProject = "PUT /api/shiplog/v1/projects/{name}"
     case deleteProject = "DELETE /api/shiplog/v1/projects/{name}"
@@ -75,6 +76,7 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
         case .pin: return try await sender.send("PUT", one + "/pin")
         case .unpin: return try await sender.send("DELETE", one + "/pin", nil)
         case .terminate: return try await terminate(by: sender)
+        case .confirmPrunes: return try await confirmPrunes(by: sender)
         case .acceptCluster: return try await sender.send("POST", one + "/accept-cluster")
         case .putProject: return try await sender.send("PUT", Site.api + "/projects/team", Site.project("team"))
         case .deleteProject:
@@ -177,6 +179,27 @@ enum ChangingRequest: String, CaseIterable, Sendable, CustomTestStringConvertibl
         let answer = try await sender.send("POST", Site.api + "/applications/one/terminate")
         await site.cluster.clearFaults()
         await site.cluster.release()
+        try await site.finish(sync)
+        return answer
+    }
+
+    /// A sync must wait with a prune.
+    private func confirmPrunes(by sender: Sender) async throws -> Answer {
+        let site = sender.site
+        let asks = "\n  annotations: {argocd.argoproj.io/sync-options: \"Prune=confirm\"}"
+        let file = site.repository + "/app/asks.yaml"
+        try ("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: asks" + asks + "\n").write(
+            toFile: file, atomically: true, encoding: .utf8)
+        try site.commit("with one that asks")
+        try await site.finish(try await site.boss.post(Site.api + "/applications/one/sync", [:]))
+        try FileManager.default.removeItem(atPath: file)
+        try site.commit("without it")
+        let sync = try await site.boss.post(Site.api + "/applications/one/sync", ["prune": true])
+        try await until("the sync waits") {
+            try await site.boss.get(Site.api + "/applications/one").json.canonicalString.contains("confirmation")
+        }
+        let answer = try await sender.send("POST", Site.api + "/applications/one/confirm")
+        if answer.status >= 400 { _ = try await site.boss.post(Site.api + "/applications/one/terminate", [:]) }
         try await site.finish(sync)
         return answer
     }

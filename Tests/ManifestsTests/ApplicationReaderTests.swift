@@ -193,14 +193,6 @@ struct ApplicationReaderTests {
         ),
         ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a[']}]\n", "application.unsupported", "[0] (\".a[\")"),
         ("  ignoreDifferences: [{kind: x, jqPathExpressions: ['.a |']}]\n", "application.invalid", "[0] (\".a |\")"),
-        (
-            "  syncPolicy: {syncOptions: [Delete=confirm]}\n", "application.unsupported",
-            "is \"Delete=confirm\""
-        ),
-        (
-            "  syncPolicy: {syncOptions: [Prune=confirm]}\n", "application.unsupported",
-            "spec.syncPolicy.syncOptions[0] is \"Prune=confirm\""
-        ),
         ("  syncPolicy: {syncOptions: [A=b]}\n", "application.unknown-field", "spec.syncPolicy.syncOptions[0]"),
         ("  syncPolicy: {automatd: {}}\n", "application.unknown-field", "spec.syncPolicy.automatd"),
         ("  syncPolicy: {automated: true}\n", "application.invalid", "spec.syncPolicy.automated must be a map"),

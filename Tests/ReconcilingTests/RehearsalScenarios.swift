@@ -99,7 +99,7 @@ struct RehearsalScenarios {
                 """
             try scene.world.commit(["all.yaml": inside])
             try await scene.world.run { (running) async throws -> Void in
-                #expect(try await running.deploy().outcome == "succeeded", "\(try await running.newest())")
+                #expect(try await running.deploy().outcome == "succeeded")
                 #expect(await scene.object("Secret", "inside", namespace: "fresh") != nil)
             }
         }

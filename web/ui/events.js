@@ -5,7 +5,7 @@ import {badge, time, person, applicationAddress, revisionLink} from "./parts.js"
 
 export const kinds = ["attempt.started", "health.reached", "application.created", "application.changed", "application.deleted", "project.created", "project.changed",
     "project.deleted", "policy.refused", "policy.overridden", "cluster.accepted", "pin.set", "pin.released", "pin.rejected", "rollback.withheld",
-    "webhook.delivered", "request.refused", "operation.terminated", "operation.joined", "fleet.started", "fleet.ended",
+    "webhook.delivered", "request.refused", "operation.terminated", "operation.confirmed", "operation.joined", "fleet.started", "fleet.ended",
     "token.created", "token.revoked", "session.opened", "session.closed", "secrets.erased", "body.erased", "ledger.folded", "epoch.started", "epoch.confirmed",
     "key.rotated", "checkpoint.cosigned", "checkpoint.anchored", "notification.dead", "notification.retried", "notification.delivered", "server.started", "server.stopped", "configuration.loaded", "ledger.verified", "ledger.exported"];
 
@@ -33,6 +33,7 @@ const acts = {
     "request.refused": (event) => [event.outcome === "failed" ? "asked in vain: " : "was refused: ", h("code", fact(event, "code")),
         fact(event, "count") > 1 ? " " + fact(event, "count") + " times" : ""],
     "operation.terminated": () => ["ended what was running"],
+    "operation.confirmed": (event) => ["confirmed ", String(fact(event, "count") ?? ""), " prunes that a sync waited with"],
     "operation.joined": () => ["asked for a refresh that another look answered"],
     "token.created": (event) => ["made a token for ", h("bdi", fact(event, "name")), ", ", fact(event, "role") ?? ""],
     "token.revoked": (event) => ["revoked the token ", h("code", fact(event, "id"))],
