@@ -91,9 +91,9 @@ import Testing
             #expect(asked.tailLines == 7 && asked.container == "web" && asked.previous && !asked.follow)
             let stranger = try await deployer.get(api + "/resources/logs?kind=Pod&resource=stranger")
             #expect(stranger.status == 404)
-            #expect(try stranger.json["code"] == "resource.unknown")
+            #expect(stranger.json["code"] == "resource.unknown")
             let none = try await deployer.get(api + "/resources/logs?kind=ConfigMap&resource=greeting")
-            #expect(try none.json["code"] == "resource.no-pod")
+            #expect(none.json["code"] == "resource.no-pod")
         }
     }
 
