@@ -33,7 +33,7 @@ enum ProjectHandlers {
             guard let read = Timestamp(text) else { throw Problem.invalid("at", "must be a time, RFC 3339") }
             moment = read
         }
-        let (project, at, decisions) = try await call.controller.windows(of: call.application, at: moment)
+        let (project, at, decisions) = try await call.controller.windows(of: call.project, at: moment)
         return .json([
             "project": .string(project.name), "at": at.projection,
             "windows": .array(project.windows.enumerated().map { $0.element.projection(index: $0.offset, at: at) }),
@@ -67,7 +67,7 @@ enum ProjectHandlers {
         let reason = try call.query.one("reason")
         if let reason, reason.utf8.count > 1000 { throw Problem.invalid("reason", "must have at most 1000 bytes") }
         return .json([
-            "event": try await call.controller.deleteProject(call.application, actor: call.actor, reason: reason)
+            "event": try await call.controller.deleteProject(call.project, actor: call.actor, reason: reason)
                 .projection
         ])
     }
@@ -77,27 +77,32 @@ enum ProjectHandlers {
         let bytes = try await call.body(limit: call.parts.settings.limits.body)
         let (project, warnings) = try call.parts.formats.readProject(
             isYAML ? .yaml(bytes) : .json(try Call.json(bytes)))
-        guard project.name == call.application else {
+        guard project.name == call.project else {
             throw Problem(
                 .badRequest, "request.invalid", "the document is of another project than the address",
-                fields: [.init(pointer: "/metadata/name", message: "must be \(call.application)")])
+                fields: [.init(pointer: "/metadata/name", message: "must be \(call.project)")])
         }
         return (project, warnings)
     }
 
     /// One the asker may not see is answered as if it were not there.
     private static func state(_ call: Call) async throws -> ProjectState {
-        guard sees(call, call.application) else { throw missing(call).asRefusal }
-        return try await call.controller.project(call.application)
+        guard sees(call, call.project) else { throw missing(call).asRefusal }
+        return try await call.controller.project(call.project)
     }
 
     private static func sees(_ call: Call, _ name: String) -> Bool { call.principal.may(.read, .project(name: name)) }
 
     private static func missing(_ call: Call) -> Problem {
         Problem(
-            .notFound, "project.not-found", "there is no project \(call.application)",
+            .notFound, "project.not-found", "there is no project \(call.project)",
             remedy: "see `shiplog project list`")
     }
+}
+
+extension Call {
+    /// The `{project}` of a project's route.
+    fileprivate var project: String { path["project"] ?? "" }
 }
 
 extension RegisteredProject {

@@ -54,10 +54,10 @@ extension RouteTable {
 
     private static let projects: [Route] = [
         Route(.get, base + "/projects", .act(.read), ["limit", "cursor"], ProjectHandlers.list),
-        Route(.get, base + "/projects/{name}", .act(.read), ProjectHandlers.get),
-        Route(.put, base + "/projects/{name}", .act(.administer), ProjectHandlers.put),
-        Route(.delete, base + "/projects/{name}", .act(.administer), ["reason"], ProjectHandlers.delete),
-        Route(.get, base + "/projects/{name}/windows", .act(.read), ["at"], ProjectHandlers.windows)
+        Route(.get, base + "/projects/{project}", .act(.read), ProjectHandlers.get),
+        Route(.put, base + "/projects/{project}", .act(.administer), ProjectHandlers.put),
+        Route(.delete, base + "/projects/{project}", .act(.administer), ["reason"], ProjectHandlers.delete),
+        Route(.get, base + "/projects/{project}/windows", .act(.read), ["at"], ProjectHandlers.windows)
     ]
 
     private static let history: [Route] = [

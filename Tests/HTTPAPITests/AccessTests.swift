@@ -33,6 +33,36 @@ import Testing
         }
     }
 
+    @Test("a token sees the projects its globs cover, and changes none when it is narrowed") func projects()
+        async throws
+    {
+        try await Site.run { site in
+            for name in ["shop", "web"] {
+                let answer = try await site.boss.send(
+                    "PUT", api + "/projects/" + name, ["Content-Type": "application/json"],
+                    body: Site.project(name).canonicalBytes)
+                #expect(answer.status == 201, "\(answer.text)")
+            }
+            let viewer = site.client.signed(try await site.token(.viewer, projects: ["shop"]))
+            let names = try await viewer.get(api + "/projects").json["items"]?.array?.map { $0["name"]?.string }
+            #expect(names == ["shop"])
+            #expect(try await viewer.get(api + "/projects/shop").status == 200)
+            #expect(try await viewer.get(api + "/projects/shop/windows").status == 200)
+            let hidden = try await viewer.get(api + "/projects/web")
+            #expect(hidden.status == 404 && hidden.code == "project.not-found")
+            #expect(try await viewer.get(api + "/projects/web/windows").status == 404)
+            // Who could widen a project could widen what the token may touch.
+            let narrow = site.client.signed(try await site.token(.admin, projects: ["shop"]))
+            let refused = try await narrow.send(
+                "PUT", api + "/projects/shop", ["Content-Type": "application/json"],
+                body: Site.project("shop", ["description": "mine"]).canonicalBytes)
+            #expect(refused.status == 403)
+            #expect(try await narrow.send("DELETE", api + "/projects/shop", [:]).status == 403)
+            let deployer = site.client.signed(try await site.token(.deployer))
+            #expect(try await deployer.send("DELETE", api + "/projects/shop", [:]).status == 403)
+        }
+    }
+
     @Test("beyond loopback reading needs a token too, and probes do not") func behindProxy() async throws {
         try await Site.run(settings: { $0.behindProxy = true }) { site in
             for path in ["/applications", "/revisions", "/events", "/stream", "/me", "/system", "/entries/1", "/state"]

@@ -32,7 +32,7 @@ struct ProjectReaderTests {
         #expect(project.name == "team-shop")
         #expect(project.windows.count == 2)
         #expect(project.windows.first?.zone.name == "Europe/Amsterdam")
-        #expect(project.windows.first?.duration == 7 * 3600)
+        #expect(project.windows.first?.duration == 25_200)
         #expect(project.permitsSource("https://git.example.com/shop/web.git"))
         #expect(!project.permitsSource("https://git.example.com/shop/experiments"))
     }
