@@ -111,6 +111,18 @@ struct GuardedCluster: Cluster {
         try await base.watch(
             kind, namespace: namespace, selector: selector, after: resourceVersion, deliver: deliver)
     }
+
+    func page(
+        _ kind: ServedKind, namespace: String, fields: String, atMost: Int, metadataOnly: Bool
+    ) async throws(Failure) -> ResourcePage {
+        try await base.page(kind, namespace: namespace, fields: fields, atMost: atMost, metadataOnly: metadataOnly)
+    }
+
+    func log(
+        namespace: String, pod: String, _ question: LogQuestion, deliver: @Sendable ([UInt8]) async -> Bool
+    ) async throws(Failure) {
+        try await base.log(namespace: namespace, pod: pod, question, deliver: deliver)
+    }
 }
 
 /// A cluster's copy in memory, and the way to write to it that asks the gate.

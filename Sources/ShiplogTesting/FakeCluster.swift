@@ -102,7 +102,8 @@ public actor FakeCluster: Cluster {
     }
 
     /// Puts an object there that nobody applied.
-    public func put(_ resource: Resource) { store(resource, added: objects[resource.key] == nil) }
+    /// Puts an object there as if it had always been; with a uid of its own it keeps that.
+    public func put(_ resource: Resource) { store(resource, added: objects[resource.key] == nil, uid: resource.uid) }
 
     /// What every pod's log says.
     public func say(_ text: String) { spoken = text }
@@ -280,9 +281,10 @@ public actor FakeCluster: Cluster {
     }
 
     @discardableResult
-    private func store(_ resource: Resource, added: Bool) -> Resource {
+    private func store(_ resource: Resource, added: Bool, uid: String? = nil) -> Resource {
         version += 1
-        let stamped = stamp(resource, objects[resource.key], dryRun: false)
+        var stamped = stamp(resource, objects[resource.key], dryRun: false)
+        if added, let uid { stamped.set(.string(uid), at: "metadata", "uid") }
         objects[resource.key] = stamped
         append(added ? .added(stamped) : .modified(stamped))
         return stamped

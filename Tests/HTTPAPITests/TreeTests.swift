@@ -28,7 +28,7 @@ import Testing
         try await site.look("one")
         _ = try await site.finish(try await site.boss.post(api + "/sync", [:]))
         try await site.look("one")
-        let web = ResourceKey(group: "apps", kind: "Deployment", namespace: "demo", name: "web")
+        let web = ResourceKey(group: "apps", kind: "Deployment", namespace: "one", name: "web")
         let uid = try #require(await site.cluster.object(web)?.uid)
         try await site.cluster.put(Self.below("apps/v1", "ReplicaSet", "web-1", uid: "u-rs", owner: uid))
         try await site.cluster.put(Self.below("v1", "Pod", "web-1-a", uid: "u-pod", owner: "u-rs"))
@@ -41,7 +41,7 @@ import Testing
         try Resource([
             "apiVersion": .string(apiVersion), "kind": .string(kind),
             "metadata": [
-                "name": .string(name), "namespace": "demo", "uid": .string(uid),
+                "name": .string(name), "namespace": "one", "uid": .string(uid),
                 "ownerReferences": [["uid": .string(owner), "controller": true]]
             ],
             "spec": ["containers": [["name": "web", "image": "web:1"]]], "status": ["phase": "Running"]
@@ -104,9 +104,9 @@ import Testing
                 try await site.cluster.put(
                     Resource([
                         "apiVersion": "v1", "kind": "Event",
-                        "metadata": ["name": .string(name), "namespace": "demo", "uid": .string("e-" + name)],
+                        "metadata": ["name": .string(name), "namespace": "one", "uid": .string("e-" + name)],
                         "involvedObject": [
-                            "uid": .string(uid), "kind": "Pod", "name": "web-1-a", "namespace": "demo",
+                            "uid": .string(uid), "kind": "Pod", "name": "web-1-a", "namespace": "one",
                             "apiVersion": "v1"
                         ],
                         "reason": "BackOff", "message": "Back-off pulling", "type": "Warning", "count": 3,

@@ -126,7 +126,9 @@ struct HookFaultScenarios {
             await scene.sandbox.setFault(
                 SandboxFault(
                     .drop, persists: true,
-                    matching: { method, path in method == "POST" && path.contains("/jobs") }))
+                    matching: { method, path in
+                        method == "POST" && path.contains("/jobs") && !path.contains("dryRun")
+                    }))
             try await scene.world.run { (running) async throws -> Void in
                 #expect(try await running.deploy().outcome == "succeeded")
                 #expect(

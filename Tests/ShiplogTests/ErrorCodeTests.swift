@@ -16,11 +16,10 @@ struct ErrorCodeTests {
     /// The first words of all codes: a new one begins a section of docs/errors.md.
     private static let areas: Set<Substring> = [
         "age", "application", "attempt", "backup", "blame", "cluster", "command", "configuration", "data", "demo",
-        "entry",
-        "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
+        "entry", "event", "evidence", "file", "fleet", "git", "history", "hook", "http", "kubeconfig", "ledger", "log",
         "manifest", "notification", "operation", "pin", "plan", "project", "registry", "request", "resource",
         "revision", "rollback", "sandbox", "server", "source", "state", "stream", "sync", "token", "tree", "webhook",
-        "window",
+        "window"
     ]
 
     @Test("docs/errors.md lists the codes that the source has, each once, and no other")
