@@ -172,8 +172,8 @@ struct Gate: HTTPResponder {
             let actor = Actor(
                 name: principal.name, means: principal.means == .session ? .session : .token, tokenID: token,
                 address: visit.address, requestID: visit.requestID)
+            let application = try await named(visit)
             if refusalsByToken.take(token, at: parts.now()) == nil {
-                let application = try await named(visit)
                 try await parts.ledger.record(
                     Event(
                         .requestRefused, application: application, actor: actor,
@@ -185,7 +185,9 @@ struct Gate: HTTPResponder {
                         ])))
             } else {
                 try await parts.ledger.record(
-                    refusal: Refusal(code: code, actor: actor, method: visit.method.rawValue, route: visit.route))
+                    refusal: Refusal(
+                        code: code, actor: actor, method: visit.method.rawValue, route: visit.route,
+                        status: problem.status.code, application: application, namedToken: visit.namedToken))
             }
         } catch {
             parts.logger.error("a refusal could not be recorded", metadata: ["code": "\(error.code)"])

@@ -109,6 +109,7 @@ struct Problem: Error {
         "project.changed-meanwhile": .preconditionFailed, "project.exists": .preconditionFailed,
         "project.in-use": .conflict, "project.default-stays": .conflict, "project.too-many": .conflict,
         "window.closed": .conflict, "window.override-refused": .forbidden, "ledger.part-in-use": .conflict,
+        "ledger.value-erased": .unprocessableContent,
         "plan.moved": .preconditionFailed, "plan.invalid": .badRequest, "plan.before-the-log": .conflict,
         "fleet.busy": .conflict, "notification.not-dead": .conflict,
         "state.sequence-unknown": .notFound, "blame.resource-unknown": .notFound, "blame.field-unknown": .notFound,

@@ -32,7 +32,31 @@ public struct InclusionProof: Sendable, Hashable {
     }
 }
 
+/// How long a log is and what it says, for whoever compares two without looking into them.
+public struct LogHead: Sendable, Hashable {
+    public let size: Int64
+    /// The tree's root over that many entries, in base64.
+    public let root: String
+
+    public init(size: Int64, root: String) {
+        self.size = size
+        self.root = root
+    }
+}
+
 extension Ledger {
+    /// Of everything that is durable.
+    public func logHead() async throws(Failure) -> LogHead {
+        let head = try await treeHead()
+        return LogHead(size: head.size, root: head.root.base64)
+    }
+
+    /// Of the first `size` entries; nil when there are fewer.
+    public func logHead(at size: Int64) async throws(Failure) -> LogHead? {
+        guard size >= 0, size <= (try await treeHead().size) else { return nil }
+        return LogHead(size: size, root: try await treeHead(at: size).root.base64)
+    }
+
     /// The tree over everything that is durable. While serving it is at hand without a read.
     public func treeHead() async throws(Failure) -> TreeHead {
         if let head = (try? writer)?.end.tree.head { return head }

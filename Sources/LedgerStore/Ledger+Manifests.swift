@@ -57,19 +57,39 @@ extension Ledger {
     /// The manifests of a set with their secret values: only on the way to a cluster.
     /// - Throws: `ledger.value-erased`, naming resource and key; `ledger.key-wrong`.
     public func manifestsForCluster(_ digest: Digest) async throws(Failure) -> [Resource]? {
+        try await manifests(digest, leavesErased: false)?.resources
+    }
+
+    /// As `manifestsForCluster`, for whoever puts other values in the place of a Secret's: an erased one stays a mark.
+    /// - Returns: the manifests, and the Secrets of which something was erased.
+    public func manifestsBesideErased(
+        _ digest: Digest
+    ) async throws(Failure) -> (resources: [Resource], erased: Set<ResourceKey>)? {
+        try await manifests(digest, leavesErased: true)
+    }
+
+    private func manifests(
+        _ digest: Digest, leavesErased: Bool
+    ) async throws(Failure) -> (resources: [Resource], erased: Set<ResourceKey>)? {
         let sealer = Sealer(try keys)
         let redactor = try redactor
         return try await read("reading manifests") { db in
-            try Reading.set(db, digest)?.map { member in
+            var erased: Set<ResourceKey> = []
+            let resources = try Reading.set(db, digest)?.map { member in
                 var object = try EntryDecoder.parse(Reading.blob(db, member.digest))
                 let paths = Redactor.markedPaths(in: object)
                 if !paths.isEmpty {
                     let values = try Reading.sealed(db, owner: member.digest.bytes, sealer)
                     for path in paths {
                         guard let bytes = values[path] else {
-                            throw Failure(
-                                .ledgerValueErased, "the value \(path.dropFirst()) of \(member.key) was erased",
-                                remedy: "roll back to a revision after the erasure, or keep the cluster's Secrets")
+                            guard leavesErased else {
+                                throw Failure(
+                                    .ledgerValueErased, "the value \(path.dropFirst()) of \(member.key) was erased",
+                                    remedy: "roll back to a revision after the erasure, or keep the cluster's Secrets "
+                                        + "(--keep-secrets)")
+                            }
+                            erased.insert(member.key)
+                            continue
                         }
                         let value = try EntryDecoder.parse(bytes)
                         let parts = Redactor.pathParts(path)
@@ -82,6 +102,7 @@ extension Ledger {
                 }
                 return try Resource(object)
             }
+            return resources.map { ($0, erased) }
         }
     }
 

@@ -17,8 +17,6 @@ public final class Ledger: Sendable {
     let now: @Sendable () -> Timestamp
     let readers: DatabasePool
     let hub = HeadHub()
-    /// How many entries the log had when it was opened: what its file brought with it.
-    public let sizeAtOpen: Int64
     let refusals = RefusalCounter()
     let applicationMemory = ApplicationMemory()
     let projectMemory = ProjectMemory()
@@ -133,7 +131,6 @@ public final class Ledger: Sendable {
         self.mode = opening.mode
         self.access = access
         uid = opening.uid
-        sizeAtOpen = opening.end.sequence
         self.now = now
         self.readers = readers
         openKeys = keys

@@ -9,21 +9,32 @@ public struct Refusal: Sendable, Hashable {
     /// What it asked for; nil where strangers are counted together, whatever they asked for.
     public let method: String?
     public let route: String?
+    public let status: Int?
+    /// The application that the request named.
+    public let application: ApplicationReference?
+    /// The token that the request named.
+    public let namedToken: String?
 
     /// Of somebody unknown.
     /// - Parameter address: where it came from; the first of a minute is kept, as an erasable body.
     public init(code: Failure.Code, address: String? = nil) {
         self.code = code
         actor = Actor(name: "anonymous", means: .token, address: address)
-        (method, route) = (nil, nil)
+        (method, route, status, application, namedToken) = (nil, nil, nil, nil, nil)
     }
 
     /// Of somebody known, who has had an event for each of this minute's until now.
-    public init(code: Failure.Code, actor: Actor, method: String, route: String) {
+    public init(
+        code: Failure.Code, actor: Actor, method: String, route: String, status: Int,
+        application: ApplicationReference? = nil, namedToken: String? = nil
+    ) {
         self.code = code
         self.actor = actor
         self.method = method
         self.route = route
+        self.status = status
+        self.application = application
+        self.namedToken = namedToken
     }
 }
 
@@ -31,12 +42,16 @@ public struct Refusal: Sendable, Hashable {
 /// token and what it asked for, the first is told at once and the rest together when the minute is over: a process that
 /// dies loses how many there were, never that there were any.
 final class RefusalCounter: Sendable {
-    /// What is counted together.
+    /// What is counted together: of somebody known what was asked for of what, of strangers an address.
     private struct Key: Hashable {
         var code: Failure.Code
         var token: String?
         var method: String?
         var route: String?
+        var target: String?
+        var address: String?
+
+        var isOfStranger: Bool { address != nil }
     }
 
     /// Refusals of one key that no event has told yet.
@@ -52,10 +67,11 @@ final class RefusalCounter: Sendable {
         var untold: Window?
     }
 
-    /// Codes and routes are ours and tokens are few; whatever exceeds this is counted together.
+    /// Kinds of a minute that are told apart. What exceeds them is counted by its code alone, of which there are few.
     private static let limit = 256
+    /// Addresses of strangers that are told apart.
+    private static let addresses = 16
     private static let length: Int64 = 60_000
-    private static let others = Refusal(code: "request.refused")
     private let minutes = Mutex<[Key: Minute]>([:])
 
     /// Counts one, and gives back what is to be told now: the rest of minutes that have ended, and the first of a new one.
@@ -64,8 +80,11 @@ final class RefusalCounter: Sendable {
             var told = Self.takeEnded(&minutes, at: now)
             var refusal = refusal
             var key = Self.key(refusal)
-            if minutes[key] == nil, minutes.count >= Self.limit {
-                refusal = Self.others
+            let isFull =
+                key.isOfStranger
+                ? minutes.keys.count(where: \.isOfStranger) >= Self.addresses : minutes.count >= Self.limit
+            if minutes[key] == nil, isFull {
+                refusal = Refusal(code: refusal.code)
                 key = Self.key(refusal)
             }
             if var minute = minutes[key] {
@@ -94,7 +113,11 @@ final class RefusalCounter: Sendable {
     }
 
     private static func key(_ refusal: Refusal) -> Key {
-        Key(code: refusal.code, token: refusal.actor.tokenID, method: refusal.method, route: refusal.route)
+        let token = refusal.actor.tokenID
+        return Key(
+            code: refusal.code, token: token, method: refusal.method, route: refusal.route,
+            target: refusal.application?.uid.value ?? refusal.namedToken,
+            address: token == nil ? refusal.actor.address : nil)
     }
 
     private static func takeEnded(_ minutes: inout [Key: Minute], at now: Timestamp) -> [Window] {
@@ -126,11 +149,14 @@ extension Ledger {
         let refusal = window.refusal
         try await record(
             Event(
-                .requestRefused, actor: refusal.actor, outcome: "refused",
+                .requestRefused, application: refusal.application, actor: refusal.actor,
+                outcome: refusal.status.map { $0 >= 500 } == true ? "failed" : "refused",
                 facts: .members([
                     "code": .string(refusal.code.rawValue), "count": .integer(Int64(window.count)),
                     "first": EntryFields.time(window.first), "last": EntryFields.time(window.last),
-                    "method": refusal.method.map { .string($0) }, "route": refusal.route.map { .string($0) }
+                    "method": refusal.method.map { .string($0) }, "route": refusal.route.map { .string($0) },
+                    "status": refusal.status.map { .integer(Int64($0)) },
+                    "token": refusal.namedToken.map { .string($0) }
                 ])))
     }
 }

@@ -28,16 +28,20 @@ final class ScratchDirectory {
             throw Failure(
                 .dataUnusable, "the directory \(path) cannot be locked: \(FileSystem.lastError)", remedy: "try again")
         }
+        Leftovers.add(path)
     }
 
     deinit {
         if !isKept { try? FileManager.default.removeItem(atPath: path) }
+        Leftovers.remove(path)
         if handle >= 0 { _ = close(handle) }
     }
 
     /// It is what was wanted: gives it its name, over an empty directory too, in one step.
     /// - Throws: `data.unusable`.
     func become(_ target: String) throws(Failure) {
+        // From here on it is no leftover, whatever ends the process.
+        Leftovers.remove(path)
         guard rename(path, target) == 0 else {
             throw Failure(.dataUnusable, "\(target) cannot be made: \(FileSystem.lastError)")
         }

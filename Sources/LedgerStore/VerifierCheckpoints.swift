@@ -150,7 +150,9 @@ struct OwnCheckpoints {
         guard let epoch = epochs.last else { return }
         if let elsewhere {
             findings.note("the checkpoints are kept in \(elsewhere): name that folder to hold the file to the last one")
-        } else if isHeld || !stored.wasServed || head <= epoch.startedBy.value {
+        } else if isHeld {
+            // What the reader brought was checked instead.
+        } else if !stored.wasServed || head <= epoch.startedBy.value {
             findings.note("there is no checkpoint in the data directory: nothing but the file itself was checked")
         } else {
             findings.add(

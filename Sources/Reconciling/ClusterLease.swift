@@ -1,4 +1,5 @@
 import Glibc
+import LedgerStore
 import Logging
 import Shiplog
 
@@ -29,17 +30,12 @@ struct LeaseIdentity: Sendable, Hashable {
     }
 }
 
-/// How long the log is that a writer has.
-struct LogSize: Sendable {
-    /// Entries in the file that this process opened. Whatever it has written since proves nothing about that file.
-    let atOpen: Int64
-    /// Entries now, all of them durable; nil when they cannot be counted.
-    let now: @Sendable () async -> Int64?
-
-    init(atOpen: Int64, now: @escaping @Sendable () async -> Int64?) {
-        self.atOpen = atOpen
-        self.now = now
-    }
+/// The log of a writer, which others of the same name have to continue.
+struct LeaseLog: Sendable {
+    /// As it is now, all of it durable.
+    let head: @Sendable () async throws(Failure) -> LogHead
+    /// As it was when it had that many entries; nil when it has fewer.
+    let past: @Sendable (_ size: Int64) async throws(Failure) -> LogHead?
 }
 
 /// A `coordination.k8s.io/v1` Lease as it stands in a cluster.
@@ -48,12 +44,13 @@ struct LeaseRecord: Sendable, Hashable {
     static let ledgerAnnotation = "shiplog.dev/ledger"
     static let epochAnnotation = "shiplog.dev/epoch"
     static let sizeAnnotation = "shiplog.dev/log-size"
+    static let rootAnnotation = "shiplog.dev/log-root"
 
     /// Empty when it was given back.
     var holder: String
     var epoch: Int64
-    /// How many entries the writer's log had at least; nil when it did not say.
-    var size: Int64?
+    /// What the writer's log was when it last said so; nil when it did not, or nothing that can be meant.
+    var log: LogHead?
     /// Seconds, 1…3600.
     var duration: Int64
     /// What changes with each renewal; another's clock is not read, only whether it goes.
@@ -64,7 +61,10 @@ struct LeaseRecord: Sendable, Hashable {
         let spec = lease.object["spec"]
         holder = spec?["holderIdentity"]?.string ?? ""
         epoch = lease.annotations[Self.epochAnnotation].flatMap { Int64($0) } ?? 1
-        size = lease.annotations[Self.sizeAnnotation].flatMap { Int64($0) }
+        let size = lease.annotations[Self.sizeAnnotation].flatMap { Int64($0) }
+        if let size, size >= 0, let root = lease.annotations[Self.rootAnnotation] {
+            log = LogHead(size: size, root: root)
+        }
         duration = min(3600, max(1, spec?["leaseDurationSeconds"]?.integer ?? 60))
         renewTime = spec?["renewTime"]?.string ?? ""
         version = lease.resourceVersion ?? ""
@@ -76,18 +76,19 @@ struct LeaseRecord: Sendable, Hashable {
         case held
         /// A writer of a later epoch has had it: what is here is an older copy of the ledger.
         case newerEpoch
-        /// A writer of this epoch has had it whose log is longer: what is here is an older copy of the ledger.
-        case longerLog
+        /// A writer of this epoch has had it whose log this one does not continue: what is here is an older copy of the
+        /// ledger, whatever was written to it since.
+        case otherLog
     }
 
     /// - Parameters:
-    ///   - own: entries of the log here, before anything that another may have written; nil when nobody knows.
+    ///   - isContinued: whether the log here begins with the one that the record tells of.
     ///   - unchanged: milliseconds for which it was seen not to change, on our own clock; as client-go judges it.
-    func verdict(for identity: LeaseIdentity, own: Int64? = nil, unchanged: Int64) -> Verdict {
+    func verdict(for identity: LeaseIdentity, isContinued: Bool, unchanged: Int64) -> Verdict {
         if epoch > identity.epoch { return .newerEpoch }
         let isFree = holder.isEmpty || holder == identity.holder || unchanged >= duration * 1000
         guard isFree else { return .held }
-        if epoch == identity.epoch, let size, let own, size > own { return .longerLog }
+        if epoch == identity.epoch, !isContinued { return .otherLog }
         return .mayTake
     }
 }
@@ -99,11 +100,13 @@ actor ClusterLease {
     private let cluster: any Cluster
     private let identity: LeaseIdentity
     private let duration: Int64
-    private let size: LogSize
+    private let log: LeaseLog
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
-    /// Entries of our log when the lease was last looked at; nil when they could not be counted.
-    private var counted: Int64?
+    /// Our log as it was last noted in the lease.
+    private var noted: LogHead?
+    /// Whether our log begins with the one that the record last seen tells of.
+    private var isContinued = true
     /// Whether it was ours at any time: then there is a right to leases and a place for this one.
     private var wasHeld = false
     /// The last record of another's, and when it was first seen so.
@@ -121,12 +124,12 @@ actor ClusterLease {
     ///   - duration: milliseconds; at least a second.
     init(
         _ cluster: any Cluster, _ identity: LeaseIdentity, duration: Int64,
-        size: LogSize, now: @escaping @Sendable () -> Timestamp, logger: Logger
+        log: LeaseLog, now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.cluster = cluster
         self.identity = identity
         self.duration = max(1000, duration)
-        self.size = size
+        self.log = log
         self.now = now
         self.logger = logger
     }
@@ -143,7 +146,7 @@ actor ClusterLease {
     func keep() async {
         guard case .held(let end) = hold.current else { return }
         let isTime = end - Monotonic.milliseconds <= duration - max(300, duration / 3)
-        if !isTime, await size.now() == counted { return }
+        if !isTime, (try? await log.head()) == noted { return }
         await renew()
     }
 
@@ -173,7 +176,7 @@ actor ClusterLease {
                 else { return }
                 var free = lease
                 // What was written last of all is in no renewal.
-                note(await size.now() ?? counted, in: &free)
+                note((try? await log.head()) ?? noted, in: &free)
                 free.set("", at: "spec", "holderIdentity")
                 free.set(1, at: "spec", "leaseDurationSeconds")
                 _ = try await cluster.replace(free, as: kind, WriteOptions())
@@ -203,8 +206,9 @@ actor ClusterLease {
                 let found = try await cluster.get(kind, namespace: identity.namespace, name: identity.name)
                 isNew = found == nil
                 // After the record: a renewal of ours may have noted a longer log than there was before.
-                counted = await size.now()
-                let wanted = try lease(from: found)
+                let head = try await log.head()
+                isContinued = try await continues(found.map(LeaseRecord.init), head)
+                let wanted = try lease(from: found, head)
                 // From before the write on: the server may have done it as early as that.
                 let asked = Monotonic.milliseconds
                 if isNew {
@@ -217,6 +221,7 @@ actor ClusterLease {
                 guard losses == before else { continue }
                 hold.set(.held(until: max(hold.end, asked + duration)))
                 wasHeld = true
+                noted = head
                 observed = nil
                 return
             } catch {
@@ -242,9 +247,7 @@ actor ClusterLease {
     /// - Throws: `cluster.leased`, `cluster.lease-newer`.
     private func judge() throws(Failure) {
         guard let (record, since) = observed else { return }
-        // Until it was ours once, what this process has written itself does not make its log a newer one.
-        let own = wasHeld ? counted : size.atOpen
-        let verdict = record.verdict(for: identity, own: own, unchanged: Monotonic.milliseconds - since)
+        let verdict = record.verdict(for: identity, isContinued: isContinued, unchanged: Monotonic.milliseconds - since)
         guard verdict != .mayTake else { return }
         losses += 1
         hold.set(.none)
@@ -259,22 +262,30 @@ actor ClusterLease {
                 "cluster.lease-newer",
                 "the cluster \(cluster.name) was last written to from epoch \(record.epoch) of this ledger; "
                     + "this is epoch \(identity.epoch)", remedy: remedy)
-        case .longerLog:
+        case .otherLog:
             throw Failure(
                 "cluster.lease-ahead",
-                "the cluster \(cluster.name) was last written to from this ledger with \(record.size ?? 0) entries or "
-                    + "more; here were \(own ?? 0)", remedy: remedy)
+                "the cluster \(cluster.name) was last written to from this ledger when it had \(record.log?.size ?? 0) "
+                    + "entries, and the log here does not begin with them", remedy: remedy)
         }
     }
 
-    private func note(_ size: Int64?, in lease: inout Resource) {
-        guard let size else { return }
-        lease.set(.string(String(size)), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
+    /// Whether our log begins with the one that a record tells of. A longer one is none of ours, and neither is one that
+    /// went its own way and has grown longer meanwhile.
+    private func continues(_ record: LeaseRecord?, _ head: LogHead) async throws(Failure) -> Bool {
+        guard let record, record.epoch == identity.epoch, let told = record.log, told != noted else { return true }
+        return told == head ? true : try await log.past(told.size) == told
+    }
+
+    private func note(_ head: LogHead?, in lease: inout Resource) {
+        guard let head else { return }
+        lease.set(.string(String(head.size)), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
+        lease.set(.string(head.root), at: "metadata", "annotations", LeaseRecord.rootAnnotation)
     }
 
     /// The lease as it is to be written.
     /// - Throws: `cluster.leased`, `cluster.lease-newer` when it is not ours to take.
-    private func lease(from found: Resource?) throws(Failure) -> Resource {
+    private func lease(from found: Resource?, _ head: LogHead) throws(Failure) -> Resource {
         let record = found.map(LeaseRecord.init)
         if let record {
             if observed?.record != record { observed = (record, Monotonic.milliseconds) }
@@ -287,11 +298,7 @@ actor ClusterLease {
         if let found { lease = found } else { lease = try blank() }
         lease.set(.string(identity.ledger), at: "metadata", "annotations", LeaseRecord.ledgerAnnotation)
         lease.set(.string(String(identity.epoch)), at: "metadata", "annotations", LeaseRecord.epochAnnotation)
-        if let record, record.epoch != identity.epoch {
-            // Of another epoch: it says nothing about this one's.
-            lease.set(.string(String(counted ?? 0)), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
-        }
-        note(counted, in: &lease)
+        note(head, in: &lease)
         lease.set(.string(identity.holder), at: "spec", "holderIdentity")
         lease.set(.integer(duration / 1000), at: "spec", "leaseDurationSeconds")
         lease.set(.string(time), at: "spec", "renewTime")

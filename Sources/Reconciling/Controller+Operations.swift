@@ -111,7 +111,11 @@ extension Controller {
             throw Self.moved
         }
         let target = try await RollbackTarget.choose(request.target, for: application, current: current, in: ledger)
-        guard var resources = try await ledger.manifestsForCluster(target.desired) else {
+        let stored =
+            request.keepSecrets
+            ? try await ledger.manifestsBesideErased(target.desired)
+            : try await ledger.manifestsForCluster(target.desired).map { ($0, []) }
+        guard var resources = stored?.resources else {
             throw Failure(
                 "ledger.manifests-missing", "the manifests of \(target.stored.sequence) are not in the ledger",
                 remedy: "run `shiplog ledger verify`")
@@ -126,7 +130,7 @@ extension Controller {
             if !kept.isEmpty {
                 notes.append("Secrets stay as they are: " + kept.map(\.description).joined(separator: ", "))
             }
-            resources = try await keepSecrets(resources, connection)
+            resources = try await keepSecrets(resources, stored?.erased ?? [], connection)
         }
         let digest = try ledger.digest(of: resources)
         let desired = Desired(
@@ -194,13 +198,22 @@ extension Controller {
     }
 
     /// `--keep-secrets`: Secrets that are there keep their values; those that are gone come back.
-    private func keepSecrets(_ resources: [Resource], _ connection: Connection) async throws(Failure) -> [Resource] {
+    /// - Throws: `ledger.value-erased` for one that is gone and whose values were erased.
+    private func keepSecrets(
+        _ resources: [Resource], _ erased: Set<ResourceKey>, _ connection: Connection
+    ) async throws(Failure) -> [Resource] {
         var kept: [Resource] = []
         for resource in resources {
             guard resource.isSecret,
                 let live = try await connection.cluster.get(
                     try connection.catalog.served(resource.gvk), namespace: resource.namespace, name: resource.name)
             else {
+                guard !erased.contains(resource.key) else {
+                    throw Failure(
+                        .ledgerValueErased,
+                        "values of \(resource.key) were erased, and it is not in the cluster either",
+                        remedy: "make it in the cluster first, or roll back to a revision after the erasure")
+                }
                 kept.append(resource)
                 continue
             }

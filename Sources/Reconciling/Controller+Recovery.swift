@@ -31,12 +31,15 @@ extension Controller {
         let goal = Reconciler.Goal(
             kind: intent.kind, cause: intent.cause, actor: intent.actor, reason: intent.reason, ticket: intent.ticket,
             desired: desired, options: intent.options, rolledBackTo: intent.rolledBackTo, retry: intent.retry,
-            isOutsideWindows: try await wasOverridden(attempt), startedAt: intent.startedAt)
+            waitsForHealth: intent.options.deletion == nil,
+            isOutsideWindows: try await wasOverridden(attempt) || intent.options.deletion != nil,
+            startedAt: intent.startedAt)
         do throws(Failure) {
             let connection = try await connections.connect(application, anew: true)
             let hold = try await leases.ensure(connection.cluster)
             var policy = reconciler.policy(for: application, prune: intent.options.prune, options: intent.options)
             policy.runsHooks = intent.options.hooks
+            policy = Self.resumed(policy, by: intent)
             memory.comparison = nil
             let comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
             if comparison.plan.syncStatus == .unknown, !intent.options.isPartial,
@@ -71,6 +74,7 @@ extension Controller {
             try await close(attempt, as: outcome)
         }
         await state.closed(uid)
+        if intent.options.deletion != nil { try await finishDeletion(of: application) }
         return true
     }
 

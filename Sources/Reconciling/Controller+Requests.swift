@@ -265,63 +265,6 @@ extension Controller {
         return (registered, changed)
     }
 
-    /// Forgets an application; its history stays. With `cascade`, what it owns is deleted from the cluster first.
-    public func delete(
-        _ name: String, cascade: Bool, actor: Actor, reason: String?, isConfirmed: Bool = false
-    ) async throws(Failure) -> SequenceNumber {
-        try await delete(
-            name, cascade: cascade, actor: actor, reason: reason, isConfirmed: isConfirmed, parent: nil)
-    }
-
-    /// - Parameter parent: among whose manifests it stood, when that is why it goes.
-    func delete(
-        _ name: String, cascade: Bool, actor: Actor, reason: String?, isConfirmed: Bool = false,
-        parent: ParentApplication?
-    ) async throws(Failure) -> SequenceNumber {
-        let application = try await registered(name)
-        await state.supersede(application.uid)
-        if cascade { try await removeObjects(of: application, actor: actor, reason: reason, isConfirmed: isConfirmed) }
-        let sequence = try await ledger.deleteApplication(
-            application.uid, actor: actor, reason: reason, parent: parent)
-        await registry.removed(application)
-        await queue.forget(application.uid)
-        await board.remove(application.uid)
-        await state.forget(application.uid)
-        return sequence
-    }
-
-    /// The deletion is a sync to nothing: planned, promised, carried out and recorded like any other.
-    private func removeObjects(
-        of application: RegisteredApplication, actor: Actor, reason: String?, isConfirmed: Bool
-    ) async throws(Failure) {
-        var memory = Memory()
-        let connection = try await connections.connect(application, anew: true)
-        let nothing = Desired(
-            resources: [], digest: try ledger.digest(of: [Resource]()), source: nil, inputs: nil, warnings: [])
-        var policy = reconciler.policy(for: application, prune: true)
-        policy.allowEmpty = true
-        policy.isDeletion = true
-        policy.deletionIsConfirmed = isConfirmed
-        let comparison = try await reconciler.compare(nothing, application, connection, policy, memory: &memory)
-        if let failure = comparison.plan.firstUnknown {
-            throw failure.during("not everything of \(application.name) can be seen, so nothing was deleted")
-        }
-        // All or nothing: what cannot go is known before anything has gone.
-        if let failure = comparison.plan.blockers.first {
-            throw failure.during("nothing of \(application.name) was deleted")
-        }
-        guard comparison.plan.hasChanges else { return }
-        let goal = Reconciler.Goal(
-            kind: .sync, cause: .manual, actor: actor, reason: reason ?? "application deleted with its resources",
-            desired: nothing,
-            options: OperationOptions(
-                prune: true, deletion: application.application.syncPolicy.options.prunePropagation),
-            waitsForHealth: false, isOutsideWindows: true, startedAt: now())
-        let (_, failure, _) = try await reconciler.carryOut(
-            goal, comparison.plan, application, connection, memory: &memory, onAttempt: { _ in })
-        if let failure { throw failure.during("deleting what \(application.name) owns") }
-    }
-
     /// Pins an application at what is deployed now.
     public func pin(
         _ name: String, hold: Pin.Hold, actor: Actor, reason: String?

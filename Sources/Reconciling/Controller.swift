@@ -44,7 +44,10 @@ public final class Controller: Sendable {
                 holder: LeaseIdentity.holder(ofDirectory: ledger.directory.path), ledger: ledger.uid,
                 epoch: settings.epoch, namespace: settings.leaseNamespace),
             duration: settings.leaseDuration,
-            size: LogSize(atOpen: ledger.sizeAtOpen) { try? await ledger.head()?.value ?? 0 }, now: now, logger: logger)
+            log: LeaseLog(
+                head: { () async throws(Failure) in try await ledger.logHead() },
+                past: { (size) async throws(Failure) in try await ledger.logHead(at: size) }),
+            now: now, logger: logger)
         projects = ProjectBook(ledger)
         reconciler = Reconciler(
             ledger: ledger, rendering: Rendering(repositories: repositories), connections: connections, leases: leases,
@@ -62,6 +65,7 @@ public final class Controller: Sendable {
     /// - Parameter holding: waited for when applications can be looked at and before anything is done with them.
     /// - Throws: what kept recovery from reading the ledger.
     public func run(holding: @Sendable () async throws -> Void = {}) async throws {
+        try await finishDeletions()
         for application in try await ledger.applications() {
             await board.set(ApplicationStatus(registered: application))
         }

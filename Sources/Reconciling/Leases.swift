@@ -5,7 +5,7 @@ import Shiplog
 actor Leases {
     private let identity: LeaseIdentity
     private let duration: Int64
-    private let size: LogSize
+    private let log: LeaseLog
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
     private var leases: [String: ClusterLease] = [:]
@@ -14,12 +14,12 @@ actor Leases {
     private static let lengthIsNoted: Int64 = 2000
 
     init(
-        _ identity: LeaseIdentity, duration: Int64, size: LogSize,
+        _ identity: LeaseIdentity, duration: Int64, log: LeaseLog,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.identity = identity
         self.duration = duration
-        self.size = size
+        self.log = log
         self.now = now
         self.logger = logger
     }
@@ -60,7 +60,7 @@ actor Leases {
 
     private func lease(of cluster: any Cluster) -> ClusterLease {
         if let lease = leases[cluster.name] { return lease }
-        let lease = ClusterLease(cluster, identity, duration: duration, size: size, now: now, logger: logger)
+        let lease = ClusterLease(cluster, identity, duration: duration, log: log, now: now, logger: logger)
         leases[cluster.name] = lease
         return lease
     }

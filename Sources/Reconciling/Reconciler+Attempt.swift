@@ -38,6 +38,15 @@ extension Reconciler {
         return try await finish(attempt, goal, plan, application, connection, hold, memory: &memory)
     }
 
+    /// What was to be created and was not: nothing of it is Healthy.
+    private static func missing(_ plan: Plan, without parts: [Health.Part]) -> [Health.Part] {
+        let there = Set(parts.map(\.key))
+        return plan.changes.compactMap { change in
+            guard case .create = change.action, !there.contains(change.key) else { return nil }
+            return Health.Part(key: change.key, state: .missing)
+        }
+    }
+
     /// Applies what an open attempt promised and closes it: the running loop and recovery both end here.
     func finish(
         _ attempt: Attempt, _ goal: Goal, _ plan: Plan, _ application: RegisteredApplication, _ connection: Connection,
@@ -82,7 +91,9 @@ extension Reconciler {
         }
         let outcome = outcome(of: result)
         // As the writes' answers show it: controllers in the cluster have hardly begun. Reaching Healthy is an event.
-        let health = Health.aggregate(result.parts, rules: settings.health).status
+        let health = Health.aggregate(
+            result.parts + Self.missing(plan, without: result.parts), rules: settings.health
+        ).status
         let revision = Revision(
             kind: goal.kind, application: application.reference, cluster: connection.reference, cause: goal.cause,
             actor: goal.actor, reason: goal.reason, ticket: goal.ticket, source: goal.desired.source,

@@ -58,6 +58,7 @@ struct LedgerBackupCommand: ClientCommand {
         for text in recipient { recipients.append(.key(try AgePublicKey(text))) }
         if let passphraseFile { recipients = [.passphrase(try Passphrase.read(passphraseFile))] }
         let toOutput = outputFile == "-"
+        Leftovers.goWithSignals()
         let folder = toOutput ? NSTemporaryDirectory() : (outputFile as NSString).deletingLastPathComponent
         let file = try NewFile(toOutput ? nil : outputFile)
         let backup: Backup
@@ -141,6 +142,7 @@ struct LedgerRestoreCommand: ClientCommand {
             throw Failure(
                 "file.unreadable", "\(backup) cannot be read", remedy: "check that it is there and who may read it")
         }
+        Leftovers.goWithSignals()
         let progress = ProgressLine(isOn: Talk.isTerminal && output.out.format == .table)
         let restored: Backup
         do throws(Failure) {

@@ -181,6 +181,7 @@ struct LedgerExportCommand: ClientCommand {
     private func keep(
         _ path: String, _ sizes: [Int64], _ keys: [NoteVerifier], _ kept: [KeptHead]
     ) async throws {
+        Leftovers.goWithSignals()
         let sink = try FileSink(path)
         do {
             try await write(sizes) { piece in try await sink.take(piece) }

@@ -1,5 +1,8 @@
+import Dispatch
 import Foundation
+import LedgerStore
 import Shiplog
+import Synchronization
 
 /// A file that appears under its name when it is whole; without a name, standard output.
 ///
@@ -10,6 +13,8 @@ final class NewFile {
     /// Where it is until it is whole.
     let partial: String
     private var file: Int32
+    /// Whether the partial file is one that this program may remove.
+    private var isOurs = false
     private(set) var count: Int64 = 0
 
     /// - Throws: `file.exists`, `file.busy`, `file.unwritable`.
@@ -40,9 +45,16 @@ final class NewFile {
             }
         }
         var info = stat()
-        guard file >= 0, fstat(file, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid(),
-            fchmod(file, 0o600) == 0, ftruncate(file, 0) == 0
-        else { throw unwritable() }
+        guard file >= 0, fstat(file, &info) == 0 else { throw unwritable() }
+        // By another name it may be somebody's file that is no part of one.
+        guard info.st_mode & S_IFMT == S_IFREG, info.st_uid == geteuid(), info.st_nlink == 1 else {
+            throw Failure(
+                "file.unwritable", "\(partial) is no file that a killed command has left there",
+                remedy: "look at it, and remove it or name another file")
+        }
+        isOurs = true
+        Leftovers.add(partial)
+        guard fchmod(file, 0o600) == 0, ftruncate(file, 0) == 0 else { throw unwritable() }
     }
 
     deinit { discard() }
@@ -68,6 +80,7 @@ final class NewFile {
     func finish() throws(Failure) {
         guard let path, file >= 0 else { return }
         try sync()
+        Leftovers.remove(partial)
         if link(partial, path) != 0 {
             guard errno != EEXIST else { throw Self.exists(path) }
             guard rename(partial, path) == 0 else { throw unwritable() }
@@ -81,7 +94,8 @@ final class NewFile {
     func discard() {
         guard path != nil, file >= 0 else { return }
         // Before the lock goes: afterwards it may be another's.
-        _ = unlink(partial)
+        if isOurs { _ = unlink(partial) }
+        Leftovers.remove(partial)
         _ = close(file)
         file = -1
     }
@@ -113,4 +127,27 @@ actor FileSink {
     func sync() throws(Failure) { try file.sync() }
     func finish() throws(Failure) { try file.finish() }
     func discard() { file.discard() }
+}
+
+extension Leftovers {
+    /// From now on whoever interrupts or ends this program (SIGINT, SIGTERM, SIGHUP) leaves nothing of it behind; it ends by
+    /// that signal all the same.
+    static func goWithSignals() {
+        sources.withLock { sources in
+            guard sources.isEmpty else { return }
+            for number in [SIGINT, SIGTERM, SIGHUP] {
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
+                source.setEventHandler {
+                    removeAll()
+                    signal(number, SIG_DFL)
+                    _ = raise(number)
+                }
+                source.resume()
+                sources.append(source)
+            }
+        }
+    }
+
+    private static let sources = Mutex<[any DispatchSourceSignal]>([])
 }

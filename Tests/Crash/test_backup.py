@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -249,9 +250,54 @@ def test_what_a_killed_backup_left_is_taken_over_and_a_running_one_is_not(place,
     done = shiplog(*export, code=5)
     assert "[file.unwritable]" in done.stderr and (place / "victim").read_text() == "mine"
     (place / "k.jsonl.partial").unlink()
+    # Nor is a file that has another name cut off, or one of another kind removed.
+    os.link(place / "victim", place / "k.jsonl.partial")
+    done = shiplog(*export, code=5)
+    assert "[file.unwritable]" in done.stderr and (place / "victim").read_text() == "mine"
+    (place / "k.jsonl.partial").unlink()
+    os.mkfifo(place / "k.jsonl.partial")
+    reader = os.open(place / "k.jsonl.partial", os.O_RDONLY | os.O_NONBLOCK)
+    shiplog(*export, code=5)
+    os.close(reader)
+    (place / "k.jsonl.partial").unlink()
     (place / "k.jsonl.partial").write_text("half")
     shiplog(*export)
     assert not (place / "k.jsonl.partial").exists() and json.loads((place / "k.jsonl").read_text().splitlines()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_a_restore_or_a_backup_leaves_nothing_behind(place, server, backup, identity, number):
+    file, _ = backup
+    folder = place / f"interrupted-{number}"
+    folder.mkdir()
+    # A backup that comes slowly: the keys are in the clear beside the target while the rest is waited for.
+    restore = subprocess.Popen(
+        [os.environ["SHIPLOG_BIN"], "ledger", "restore", "-", "--data", folder / "new", "--identity-file", identity[1]],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    content = file.read_bytes()
+    restore.stdin.write(content[:-200_000] if len(content) > 400_000 else content[:len(content) // 2])
+    restore.stdin.flush()
+    deadline = time.monotonic() + 20
+    while not list(folder.glob(".new.restoring-*")):
+        assert time.monotonic() < deadline, "nothing was begun"
+        time.sleep(0.02)
+    restore.send_signal(number)
+    assert restore.wait(20) == -number
+    assert not list(folder.iterdir())
+    # Nobody reads the other end: it waits with its scratch copy made.
+    reading, writing = os.pipe()
+    made = subprocess.Popen(
+        [os.environ["SHIPLOG_BIN"], "ledger", "backup", "-O", "-", "--recipient", identity[0], "--data", server.data,
+         "--scratch", folder], stdout=writing, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not list(folder.glob(".shiplog-backup-*")) and made.poll() is None:
+        assert time.monotonic() < deadline, "nothing was begun"
+        time.sleep(0.005)
+    made.send_signal(number)
+    assert made.wait(20) == -number
+    os.close(reading)
+    os.close(writing)
+    assert not list(folder.iterdir())
 
 
 def test_a_backup_that_cannot_be_made_leaves_nothing(place, server, identity):

@@ -235,6 +235,7 @@ import Testing
             let rest = try await events().first
             #expect(rest?.at("facts", "count") == 9 && rest?.at("actor", "name") == "viewer-ann")
             #expect(rest?.at("facts", "route") == "/api/shiplog/v1/applications/{name}/sync")
+            #expect(rest?.at("application", "name") == "guestbook" && rest?.at("facts", "status") == 403)
         }
     }
 

@@ -19,12 +19,12 @@ import Testing
         return logger
     }()
 
-    private static let size = LogSize(atOpen: 7) { 7 }
+    private static let log = LeaseLog(head: { LogHead(size: 7, root: "r") }, past: { LogHead(size: $0, root: "r") })
     private static let identity = LeaseIdentity(holder: "a", ledger: "0f0e", epoch: 1, namespace: "default")
 
     private static func lease(_ cluster: FakeCluster, duration: Int64 = 60_000) -> ClusterLease {
         ClusterLease(
-            cluster, identity, duration: duration, size: size, now: { Timestamp(milliseconds: 1_700_000_000_000) },
+            cluster, identity, duration: duration, log: log, now: { Timestamp(milliseconds: 1_700_000_000_000) },
             logger: logger)
     }
 
@@ -186,7 +186,7 @@ import Testing
     @Test("a cluster that does not answer keeps no other's lease from being renewed") func independent() async throws {
         let (deaf, well) = (await Self.served("deaf"), await Self.served("well"))
         let leases = Leases(
-            Self.identity, duration: 6000, size: Self.size, now: { Timestamp(milliseconds: 1_700_000_000_000) },
+            Self.identity, duration: 6000, log: Self.log, now: { Timestamp(milliseconds: 1_700_000_000_000) },
             logger: Self.logger)
         _ = try await leases.ensure(deaf)
         let hold = try await leases.ensure(well)

@@ -15,13 +15,20 @@ import Testing
     }
 
     private static func lease(
-        _ cluster: FakeCluster, _ holder: String = "a", epoch: Int64 = 1, duration: Int64 = 1000, size: Int64 = 7
+        _ cluster: FakeCluster, _ holder: String = "a", epoch: Int64 = 1, duration: Int64 = 1000,
+        log: LeaseLog = log(7)
     ) -> ClusterLease {
         var logger = Logger(label: "lease")
         logger.logLevel = .critical
         return ClusterLease(
-            cluster, identity(holder, epoch: epoch), duration: duration, size: LogSize(atOpen: size) { size },
+            cluster, identity(holder, epoch: epoch), duration: duration, log: log,
             now: { Timestamp(milliseconds: 1_700_000_000_000) }, logger: logger)
+    }
+
+    /// A log of which every beginning has a root of its own, and another in another history.
+    private static func log(_ size: Int64, history: String = "h") -> LeaseLog {
+        @Sendable func head(_ size: Int64) -> LogHead { LogHead(size: size, root: "\(history)\(size)") }
+        return LeaseLog(head: { head(size) }, past: { $0 <= size ? head($0) : nil })
     }
 
     private static let key = ResourceKey(
@@ -45,34 +52,57 @@ import Testing
             "spec": ["holderIdentity": "b", "leaseDurationSeconds": 60, "renewTime": "1999-01-01T00:00:00.000000Z"]
         ])
         let record = LeaseRecord(resource)
-        #expect(record.verdict(for: Self.identity(epoch: 2), unchanged: 0) == .held)
-        #expect(record.verdict(for: Self.identity(epoch: 3), unchanged: 59_999) == .held)
-        #expect(record.verdict(for: Self.identity(epoch: 2), unchanged: 60_000) == .mayTake)
-        #expect(record.verdict(for: Self.identity("b", epoch: 2), unchanged: 0) == .mayTake)
-        #expect(record.verdict(for: Self.identity(epoch: 1), unchanged: 1_000_000) == .newerEpoch)
+        #expect(record.verdict(for: Self.identity(epoch: 2), isContinued: true, unchanged: 0) == .held)
+        #expect(record.verdict(for: Self.identity(epoch: 3), isContinued: true, unchanged: 59_999) == .held)
+        #expect(record.verdict(for: Self.identity(epoch: 2), isContinued: true, unchanged: 60_000) == .mayTake)
+        #expect(record.verdict(for: Self.identity("b", epoch: 2), isContinued: true, unchanged: 0) == .mayTake)
+        #expect(record.verdict(for: Self.identity("b", epoch: 2), isContinued: false, unchanged: 0) == .otherLog)
+        #expect(record.verdict(for: Self.identity(epoch: 2), isContinued: false, unchanged: 0) == .held)
+        #expect(record.verdict(for: Self.identity(epoch: 1), isContinued: true, unchanged: 1_000_000) == .newerEpoch)
         var released = record
         released.holder = ""
-        #expect(released.verdict(for: Self.identity(epoch: 2), unchanged: 0) == .mayTake)
+        #expect(released.verdict(for: Self.identity(epoch: 2), isContinued: true, unchanged: 0) == .mayTake)
         #expect(ClusterLease.microTime(Timestamp(milliseconds: 5)) == "1970-01-01T00:00:00.005000Z")
     }
 
     @Test("is not for an older copy of the ledger, though nobody has it any more") func shorterLogs() async throws {
         let cluster = await Self.served()
-        let first = Self.lease(cluster, size: 40)
+        let first = Self.lease(cluster, log: Self.log(40))
         try await first.ensure()
         #expect(await cluster.object(Self.key)?.annotations["shiplog.dev/log-size"] == "40")
         await first.release()
-        let older = await Self.failure { try await Self.lease(cluster, "b", size: 39).ensure() }
+        let older = await Self.failure { try await Self.lease(cluster, "b", log: Self.log(39)).ensure() }
         #expect(older?.code == "cluster.lease-ahead" && older?.message.contains("40 entries") == true)
         #expect(older?.remedy?.contains("default/shiplog-0f0e") == true)
-        // The same process on a file that was put back is none the less on an older copy.
-        #expect(await Self.failure { try await Self.lease(cluster, size: 39).ensure() }?.code == "cluster.lease-ahead")
-        let longer = Self.lease(cluster, "d", size: 41)
+        // The same process on a file that was put back is none the less on an older copy, and what that has written by
+        // itself since makes it no newer one: as long or longer, it is another history.
+        for log in [Self.log(39), Self.log(40, history: "x"), Self.log(99, history: "x")] {
+            let failure = await Self.failure { try await Self.lease(cluster, log: log).ensure() }
+            #expect(failure?.code == "cluster.lease-ahead")
+        }
+        let longer = Self.lease(cluster, "d", log: Self.log(41))
         try await longer.ensure()
         await longer.release()
-        #expect(await Self.failure { try await Self.lease(cluster, size: 40).ensure() }?.code == "cluster.lease-ahead")
-        try await Self.lease(cluster, "e", epoch: 2, size: 12).ensure()
+        let shorter = await Self.failure { try await Self.lease(cluster, log: Self.log(40)).ensure() }
+        #expect(shorter?.code == "cluster.lease-ahead")
+        // A new epoch begins anew, and of two of one number one writes.
+        try await Self.lease(cluster, "e", epoch: 2, log: Self.log(12)).ensure()
         #expect(await cluster.object(Self.key)?.annotations["shiplog.dev/log-size"] == "12")
+        await cluster.edit(Self.key) { $0.set("", at: "spec", "holderIdentity") }
+        let twin = await Self.failure {
+            try await Self.lease(cluster, "f", epoch: 2, log: Self.log(90, history: "x")).ensure()
+        }
+        #expect(twin?.code == "cluster.lease-ahead")
+        // What somebody has written over it says nothing.
+        for rubbish in ["", "-5", "1e3", "99999999999999999999", "many"] {
+            await cluster.edit(Self.key) {
+                $0.set(.string(rubbish), at: "metadata", "annotations", LeaseRecord.sizeAnnotation)
+                $0.set("", at: "spec", "holderIdentity")
+            }
+            let next = Self.lease(cluster, "g", epoch: 2, log: Self.log(12))
+            try await next.ensure()
+            await next.release()
+        }
     }
 
     @Test("says who, since when and of which epoch, and costs nothing while it is held") func shape() async throws {
@@ -83,7 +113,8 @@ import Testing
         let stored = try #require(await cluster.object(Self.key))
         #expect(
             stored.annotations == [
-                "shiplog.dev/ledger": "0f0e", "shiplog.dev/epoch": "3", "shiplog.dev/log-size": "7"
+                "shiplog.dev/ledger": "0f0e", "shiplog.dev/epoch": "3", "shiplog.dev/log-size": "7",
+                "shiplog.dev/log-root": "h7"
             ])
         let spec = try #require(stored.object["spec"])
         #expect(spec["holderIdentity"] == "a" && spec["leaseDurationSeconds"] == 60 && spec["leaseTransitions"] == 0)
@@ -257,7 +288,7 @@ import Testing
         try await first.refresh()
         try await Self.until("the second value") { await Self.value(world) == "2" }
         // What the copy knows of Git is old as well: it would go back to that.
-        let second = try await Site(world, copy)
+        var second = try await Site(world, copy)
         try await Self.until("the copy wants to write") { await second.hasCondition("cluster.leased") }
         #expect(await Self.value(world) == "2")
         try await second.refresh()
@@ -300,6 +331,12 @@ import Testing
         #expect(await Self.value(world) == "3")
         let waited = ContinuousClock.now - stopped
         if !gracefully { #expect(waited > .milliseconds(1900), "\(waited)") }
+        // Started anew, with all that it has written meanwhile, it is no newer.
+        await second.stop(gracefully: true)
+        second = try await Site(world, copy)
+        try await second.refresh()
+        try await Self.until("the copy says so again") { await second.hasCondition("cluster.lease-ahead") }
+        #expect(await Self.value(world) == "3")
         // A person who knows that the original is gone for good deletes the Lease.
         await world.cluster.remove(lease)
         try await second.refresh()
