@@ -147,7 +147,8 @@ extension Controller {
         memory.comparison = nil
         var comparison = try await reconciler.compare(desired, application, connection, policy, memory: &memory)
         let findings: Rehearsal.Findings
-        (comparison, findings) = await rehearse(comparison, connection, replace: request.replace, memory)
+        (comparison, findings) = await rehearse(
+            comparison, of: application, connection, replace: request.replace, memory)
         notes += findings.notes
         let pin = Pin(
             hold: request.hold, target: target.stored.sequence, desired: digest,
@@ -227,11 +228,15 @@ extension Controller {
     /// Before the first write of a rollback, and for a plan, the server is asked about each: what it would refuse becomes
     /// `cannot`.
     func rehearse(
-        _ comparison: Comparison, _ connection: Connection, replace: Bool, _ memory: Memory
+        _ comparison: Comparison, of application: RegisteredApplication, _ connection: Connection, replace: Bool,
+        _ memory: Memory
     ) async -> (Comparison, Rehearsal.Findings) {
         let findings = await Rehearsal(
             cluster: connection.cluster, catalog: connection.catalog, parallel: settings.parallelWrites
-        ).run(comparison.plan, hooks: [], known: memory.cache)
+        ).run(
+            comparison.plan, hooks: [], known: memory.cache,
+            bringing: application.application.syncPolicy.options.createNamespace
+                ? application.application.destination.namespace : nil)
         let changes = comparison.plan.changes.map { change in
             findings.refusals[change.key].map { judge(change, $0, replace: replace) } ?? change
         }

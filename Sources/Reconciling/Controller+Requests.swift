@@ -121,7 +121,7 @@ extension Controller {
         var prepared = try await prepare(
             request, application, operation(.sync, application, .controller), memory: &memory)
         let (comparison, findings) = await rehearse(
-            prepared.comparison, prepared.connection, replace: request.replace, memory)
+            prepared.comparison, of: application, prepared.connection, replace: request.replace, memory)
         prepared.comparison = comparison
         prepared.notes += findings.notes
         return try await plan(prepared, application, memory)

@@ -23,8 +23,11 @@ struct Rehearsal: Sendable {
     /// - Parameters:
     ///   - hooks: the objects of the hooks that will run.
     ///   - known: answers to dry runs of the comparison that the plan was made of.
-    func run(_ plan: Plan, hooks: [Resource], known: Comparer.Cache) async -> Findings {
-        let bringing = Bringing(plan, hooks: hooks)
+    ///   - namespace: what `CreateNamespace=true` makes before the plan is carried out.
+    func run(
+        _ plan: Plan, hooks: [Resource], known: Comparer.Cache, bringing namespace: String? = nil
+    ) async -> Findings {
+        let bringing = Bringing(plan, hooks: hooks, namespace: namespace)
         var trials: [Trial] = []
         for change in plan.changes {
             guard let trial = trial(of: change, bringing), !known.isRehearsed(change) else { continue }
@@ -88,9 +91,10 @@ private struct Bringing {
     private let definitions: Set<GroupKind>
     private let limited: Set<String>
 
-    init(_ plan: Plan, hooks: [Resource]) {
+    init(_ plan: Plan, hooks: [Resource], namespace: String?) {
         let written = plan.changes.compactMap(\.written)
-        keys = Set((written + hooks).map(\.key))
+        let made = namespace.map { ResourceKey(group: "", kind: "Namespace", namespace: "", name: $0) }
+        keys = Set((written + hooks).map(\.key) + [made].compactMap(\.self))
         definitions = Set((written + hooks).compactMap(\.definedKind))
         limited = Set(
             written.lazy.filter { ["LimitRange", "ResourceQuota"].contains($0.gvk.kind) }.map(\.namespace))

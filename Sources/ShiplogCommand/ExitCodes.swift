@@ -69,7 +69,7 @@ extension Ending {
         case "age.damaged", "backup.damaged", "ledger.unsound": .integrity
         case "log.checkpoint-missing", "log.checkpoint-foreign", "log.no-fork": .refused
         case "data.in-use", "data.mode-mismatch", "server.address-in-use": .refused
-        case "backup.target-not-empty", "file.exists": .refused
+        case "backup.target-not-empty", "file.exists", "file.busy", "ledger.value-erased": .refused
         case let code where leases.contains(code): .refused
         default: .trouble
         }

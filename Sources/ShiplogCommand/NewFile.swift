@@ -141,7 +141,8 @@ extension Leftovers {
                 source.setEventHandler {
                     removeAll()
                     signal(number, SIG_DFL)
-                    _ = raise(number)
+                    // To the process: this thread is one of Dispatch's, which take no signals.
+                    _ = kill(getpid(), number)
                 }
                 source.resume()
                 sources.append(source)

@@ -119,6 +119,7 @@ struct ParentScenarios {
             try await scene.world.run { (running) async throws -> Void in
                 #expect(try await running.deploy().outcome == "succeeded")
                 try await running.wait("the child") { await scene.value(of: "one") == "1" }
+                try await running.wait("the child's row") { try await running.ledger.openAttempts().isEmpty }
                 _ = try await running.controller.pin(
                     "one", hold: .untilNewCommit, actor: World.person, reason: nil)
                 try scene.family(["one": scene.child("one", path: "children/two")])

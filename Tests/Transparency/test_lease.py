@@ -70,7 +70,9 @@ def test_a_server_takes_a_lease_before_it_writes_and_is_the_same_holder_after_a_
     [lease] = leases(server)
     log = server.log()
     assert lease["metadata"]["name"] == "shiplog-" + log["uid"]
-    assert lease["metadata"]["annotations"] == {"shiplog.dev/ledger": log["uid"], "shiplog.dev/epoch": "1"}
+    marks = lease["metadata"]["annotations"]
+    assert (marks["shiplog.dev/ledger"], marks["shiplog.dev/epoch"]) == (log["uid"], "1")
+    assert 0 < int(marks["shiplog.dev/log-size"]) <= log["size"] and marks["shiplog.dev/log-root"]
     holder = lease["spec"]["holderIdentity"]
     assert holder and lease["spec"]["leaseDurationSeconds"] == 60
 
