@@ -4,7 +4,7 @@ import {h, icon, table, cell, say, dialog} from "./dom.js";
 import {get, ask, post, applicationPath, follow, isSignedIn, mayAct} from "./api.js";
 import {listen, start} from "./live.js";
 import {badge, commit, subject, moment, time, person, applicationAddress, revisionLink, resourceName, loading, problemPanel, errorPanel,
-    signInAddress, empty, activityText} from "./parts.js";
+    signInAddress, empty, activityText, repositoryLink} from "./parts.js";
 import {clusterName} from "./applications.js";
 import {timeline} from "./history.js";
 
@@ -97,7 +97,7 @@ function statusCards(application) {
         ] : h("p.muted", "nothing yet")),
         card("Source", h("p.line", h("code.ref", source?.targetRevision ?? "HEAD"), " ", target ? commit(target.id, repository) : null, " ",
                 behind ? subject(target.subject) : h("span.muted", target ? "is what is deployed" : "not read yet")),
-            h("p.sub", h("a", {href: repository?.replace(/\.git$/, "")}, repository ?? "–"), source?.path ? [" · ", h("bdi", source.path)] : null)),
+            h("p.sub", repositoryLink(repository), source?.path ? [" · ", h("bdi", source.path)] : null)),
         card("Goes to", h("p.line", h("bdi", application.destination?.namespace || "namespaces of the manifests")),
             h("p.sub", "cluster ", h("bdi", clusterName(application.destination)), " · project ", h("bdi", application.project ?? "default")),
             h("p.sub", policyWords(application))),

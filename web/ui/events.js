@@ -46,6 +46,10 @@ const acts = {
     "epoch.started": (event) => [fact(event, "lostFirst") ? "began epoch " + fact(event, "epoch") + "; #" + fact(event, "lostFirst") + " to #" + fact(event, "lostLast") + " were lost"
         : "began the signed log", because(event)],
     "epoch.confirmed": (event) => ["confirmed what was restored", because(event)],
+    "fleet.started": (event) => ["began to take ", count(fact(event, "applications"), "application"), " back to #" + (fact(event, "at") ?? "?"), because(event)],
+    "fleet.ended": (event) => ["ended the rollback #" + (fact(event, "group") ?? "?") + ": ", String(fact(event, "succeeded") ?? "?"), " succeeded, ",
+        String(fact(event, "failed") ?? "?"), " failed, ", String(fact(event, "skipped") ?? "?"), " skipped"],
+    "ledger.exported": (event) => ["exported ", count(fact(event, "entries"), "entry", "entries"), ", #" + (fact(event, "first") ?? "?") + " to #" + (fact(event, "last") ?? "?")],
     "key.rotated": (event) => ["replaced the key that signs the log", because(event)],
     "ledger.verified": (event) => ["verified the ledger: ", String(fact(event, "findings") ?? "?"), " findings in ", String(fact(event, "rows") ?? "?"), " rows"],
     "notification.dead": (event) => ["gave up telling ", h("bdi", fact(event, "notification") ?? "?"), " of ", about(event), " after ", String(fact(event, "tries") ?? "?"), " tries"],
@@ -58,6 +62,7 @@ const acts = {
         fact(event, "changed")?.length ? ", changed in " + changed(event) : ""],
 };
 
+const count = (number, one, many = one + "s") => (number ?? "?") + " " + (number === 1 ? one : many);
 const about = (event) => "#" + (fact(event, "sequence") ?? "?");
 
 function changed(event) {

@@ -122,6 +122,12 @@ export function badge(word, text) {
 export const shortCommit = (id) => plain(String(id ?? "").slice(0, 7));
 
 /** A page of the hosting service for a commit, for the two whose addresses are known; else null. */
+/** Where a repository is read by people; one that no browser opens is text. */
+export function repositoryLink(repository) {
+    if (!repository) return "–";
+    return /^https?:\/\//.test(repository) ? h("a", {href: repository.replace(/\.git$/, "")}, repository) : h("bdi", repository);
+}
+
 function commitAddress(repository, id) {
     const match = /^https?:\/\/([^/@]+)\/(.+?)(?:\.git)?\/?$/.exec(repository ?? "");
     if (!match || !/^[0-9a-f]{7,40}$/.test(id ?? "")) return null;

@@ -4,7 +4,7 @@ import {h, icon} from "./dom.js";
 import {get, query, base, mayAct} from "./api.js";
 import {listen, start} from "./live.js";
 import {badge, commit, subject, time, person, countSentence, duration, applicationAddress, revisionLink, loading,
-    problemPanel, errorPanel, changesTable} from "./parts.js";
+    problemPanel, errorPanel, changesTable, repositoryLink} from "./parts.js";
 import {causeWords, kindWords} from "./history.js";
 import {proofPanel} from "./proof.js";
 
@@ -94,7 +94,7 @@ function facts(revision) {
             ["Author", origin ? [h("bdi", origin.author), h("span.muted", " ", time(origin.authoredAt))] : null],
             ["Signature", origin ? (origin.signed ? h("span", icon("signed"), " the commit carries one") : "none") : null],
             ["Before", source?.previousCommit ? commit(source.previousCommit, source.repository) : null],
-            ["Repository", source ? h("a", {href: source.repository.replace(/\.git$/, "")}, source.repository) : null],
+            ["Repository", source ? repositoryLink(source.repository) : null],
             ["Path", source ? h("code", source.path || ".") : null],
             ["Target", source ? h("code", source.targetRevision) : null],
             ["Changes", countSentence(revision.counts)],
