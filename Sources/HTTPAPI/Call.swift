@@ -26,8 +26,8 @@ struct Parts: Sendable {
     let closing: Closing
     let startedAt: Timestamp
     let verifying = OneAtATime()
-    let exports = ExportPlaces(limit: 2)
-    let logReaders = LogPlaces(limit: 32)
+    let exports = AnswerPlaces.exports(limit: 2)
+    let logReaders = AnswerPlaces.logs(limit: 32)
     let now: @Sendable () -> Timestamp
     let logger: Logger
 }

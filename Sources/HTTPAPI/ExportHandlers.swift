@@ -60,7 +60,7 @@ enum ExportHandlers {
     }
 
     private static func stream(
-        _ order: ExportOrder, _ selection: Selection, _ checkpoint: Checkpoint?, _ place: ExportPlaces.Place,
+        _ order: ExportOrder, _ selection: Selection, _ checkpoint: Checkpoint?, _ place: AnswerPlaces.Place,
         _ call: Call
     ) async throws -> Response {
         guard selection.range != nil || order.isContinued else {
@@ -101,7 +101,7 @@ enum ExportHandlers {
     // MARK: - The answer
 
     private static func answer(
-        _ order: ExportOrder, _ selection: Selection, _ checkpoint: Checkpoint?, _ place: ExportPlaces.Place,
+        _ order: ExportOrder, _ selection: Selection, _ checkpoint: Checkpoint?, _ place: AnswerPlaces.Place,
         _ call: Call, _ write: @escaping @Sendable (ExportSink) async throws -> Void
     ) -> Response {
         let reach = selection.range.map { "-\($0.lowerBound)-\($0.upperBound)" } ?? ""
@@ -138,46 +138,5 @@ enum ExportHandlers {
         let deadline = channel.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
         defer { deadline.cancel() }
         try await writer.write(ByteBuffer(bytes: piece))
-    }
-}
-
-/// How many exports are made at once: each reads as fast as the disk gives.
-final class ExportPlaces: Sendable {
-    private let taken = Mutex(0)
-    private let limit: Int
-
-    init(limit: Int) { self.limit = limit }
-
-    /// - Throws: `evidence.busy`.
-    func enter() throws(Problem) -> Place {
-        let isFree = taken.withLock { taken in
-            guard taken < limit else { return false }
-            taken += 1
-            return true
-        }
-        guard isFree else {
-            throw Problem(
-                .serviceUnavailable, "evidence.busy", "\(limit) exports are being made already",
-                remedy: "try again when one of them has ended", headers: [.retryAfter: "10"])
-        }
-        return Place(self)
-    }
-
-    /// Given back once, at the latest when nobody holds it any more: the client may be gone before the body begins.
-    final class Place: Sendable {
-        private let owner: ExportPlaces
-        private let isHeld = Mutex(true)
-
-        fileprivate init(_ owner: ExportPlaces) { self.owner = owner }
-
-        deinit { leave() }
-
-        func leave() {
-            let wasHeld = isHeld.withLock { held in
-                defer { held = false }
-                return held
-            }
-            if wasHeld { owner.taken.withLock { $0 -= 1 } }
-        }
     }
 }

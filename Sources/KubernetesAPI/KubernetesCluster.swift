@@ -164,15 +164,9 @@ extension KubernetesCluster {
         var request = try await request(call)
         request.timeoutMilliseconds = timeoutMilliseconds
         request.silenceMilliseconds = nil
-        do throws(TransportError) {
-            let response = try await client.stream(request, deliver: deliver)
-            count(call, response.status, since: nil)
-            if response.isSuccess { return .success(response) }
-            if response.status == 401 { _ = await credentials.refused() }
-            return .refused(APIStatus(response))
-        } catch {
-            count(call, 0, since: nil)
-            throw failure(error, call)
+        let opened = request
+        return try await once(call) { () async throws(TransportError) in
+            try await self.client.stream(opened, deliver: deliver)
         }
     }
 
@@ -182,8 +176,18 @@ extension KubernetesCluster {
     ) async throws(Failure) -> Answer {
         var request = try await request(call)
         request.timeoutMilliseconds = timeoutMilliseconds
+        let opened = request
+        return try await once(call) { () async throws(TransportError) in
+            try await self.client.flow(opened, deliver: deliver)
+        }
+    }
+
+    /// What a request is answered that is not sent again.
+    private func once(
+        _ call: Call, _ send: () async throws(TransportError) -> HTTPResponse
+    ) async throws(Failure) -> Answer {
         do throws(TransportError) {
-            let response = try await client.flow(request, deliver: deliver)
+            let response = try await send()
             count(call, response.status, since: nil)
             if response.isSuccess { return .success(response) }
             if response.status == 401 { _ = await credentials.refused() }

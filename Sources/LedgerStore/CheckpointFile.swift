@@ -43,14 +43,12 @@ struct CheckpointFile: Sendable {
     /// - Throws: `log.checkpoint-unwritable`.
     func write(_ checkpoint: Checkpoint, to path: String? = nil) throws(Failure) {
         let path = path ?? self.path
-        let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw Self.unwritable(path) }
-        let isWritten = FileSystem.writeAll(checkpoint.note.bytes, to: file) && fsync(file) == 0
-        let failure = Self.unwritable(path)
-        _ = Glibc.close(file)
-        guard isWritten else { throw failure }
-        guard rename(temporary, path) == 0 else { throw Self.unwritable(path) }
+        if let why = FileSystem.replace(path, with: checkpoint.note.bytes, mode: 0o644) {
+            throw Failure(
+                "log.checkpoint-unwritable", "the checkpoint \(path) cannot be written: \(why)",
+                remedy: "make room or give this user the right to write there; it is tried again",
+                next: .retry(afterMilliseconds: nil))
+        }
         do throws(Failure) {
             try FileSystem.syncDirectory(of: path)
         } catch {
@@ -58,13 +56,6 @@ struct CheckpointFile: Sendable {
                 "log.checkpoint-unwritable", error.message, remedy: "look after the disk; it is tried again",
                 next: .retry(afterMilliseconds: nil))
         }
-    }
-
-    private static func unwritable(_ path: String) -> Failure {
-        Failure(
-            "log.checkpoint-unwritable", "the checkpoint \(path) cannot be written: \(FileSystem.lastError)",
-            remedy: "make room or give this user the right to write there; it is tried again",
-            next: .retry(afterMilliseconds: nil))
     }
 }
 

@@ -1,11 +1,5 @@
 public import Shiplog
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// How far somebody has read the log: a small file of its own, replaced whole and durable each time. It is no part of the
 /// ledger, in which nothing changes: it says nothing of what happened.
 public struct CursorFile: Sendable, Hashable {
@@ -51,21 +45,12 @@ public struct CursorFile: Sendable, Hashable {
             "format": 1, "ledger": .string(content.ledger), "cursor": .integer(content.cursor),
             "again": .array(content.again.map { .integer($0.value) })
         ]
-        let temporary = path + ".new"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw unwritable }
-        let isWritten = FileSystem.writeAll(json.canonicalBytes + [0x0A], to: file) && fsync(file) == 0
-        let failure = unwritable
-        _ = Glibc.close(file)
-        guard isWritten else { throw failure }
-        guard rename(temporary, path) == 0 else { throw unwritable }
+        if let why = FileSystem.replace(path, with: json.canonicalBytes + [0x0A], mode: 0o600) {
+            throw Failure(
+                "notification.cursor-unwritable", "the file \(path) cannot be written: \(why)",
+                remedy: "make room or give this user the right to write there; it is tried again",
+                next: .retry(afterMilliseconds: nil))
+        }
         try FileSystem.syncDirectory(of: path)
-    }
-
-    private var unwritable: Failure {
-        Failure(
-            "notification.cursor-unwritable", "the file \(path) cannot be written: \(FileSystem.lastError)",
-            remedy: "make room or give this user the right to write there; it is tried again",
-            next: .retry(afterMilliseconds: nil))
     }
 }

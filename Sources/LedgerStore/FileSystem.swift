@@ -112,6 +112,20 @@ enum FileSystem {
         }
     }
 
+    /// Puts a file in the place of another, whole: written beside it, durable, then renamed. The directory is the caller's to
+    /// make durable.
+    /// - Returns: nil, or why it could not be done: then the other is still there.
+    static func replace(_ path: String, with bytes: [UInt8], mode: mode_t) -> String? {
+        let temporary = path + ".new"
+        let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard file >= 0 else { return lastError }
+        let isWritten = writeAll(bytes, to: file) && fsync(file) == 0
+        let why = lastError
+        _ = close(file)
+        guard isWritten else { return why }
+        return rename(temporary, path) == 0 ? nil : lastError
+    }
+
     static func writeAll(_ bytes: [UInt8], to file: Int32) -> Bool {
         var done = 0
         while done < bytes.count {

@@ -27,18 +27,7 @@ public enum ProjectReader {
     public static func read(
         _ bytes: [UInt8], file: String
     ) throws(Failure) -> [(project: AppProject, warnings: [String])] {
-        let documents =
-            file.hasSuffix(".json")
-            ? try JSONStream.read(bytes, file: file, limits: .default) : try YAML.read(bytes, file: file)
-        var result: [(project: AppProject, warnings: [String])] = []
-        for document in documents {
-            result.append(
-                try read(document.json) { path in
-                    let line = YAML.nearestLine(to: path, inDocument: document.index, of: bytes) ?? document.line
-                    return "\(file):\(line): "
-                })
-        }
-        return result
+        try DocumentStream.read(bytes, file: file) { (json, place) throws(Failure) in try read(json, place: place) }
     }
 }
 

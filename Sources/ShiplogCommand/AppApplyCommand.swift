@@ -30,7 +30,9 @@ struct AppApplyCommand: ClientCommand {
         guard !documents.isEmpty else {
             throw Failure("application.invalid", "the input holds no document", remedy: "give an Application with -f")
         }
-        for document in documents { try await apply(document, client, out) }
+        for document in documents {
+            try await Self.apply(document, to: Client.application(document.name), as: "application", client, out)
+        }
     }
 
     struct Document: Sendable {
@@ -39,11 +41,14 @@ struct AppApplyCommand: ClientCommand {
         let place: String
     }
 
-    private func apply(_ document: Document, _ client: Client, _ out: Output) async throws {
+    /// Puts a document, and says what became of it as kubectl does.
+    static func apply(
+        _ document: Document, to path: String, as noun: String, _ client: Client, _ out: Output
+    ) async throws {
         let status: Int
         let answer: JSON
         do {
-            (status, answer) = try await client.put(Client.application(document.name), document.json)
+            (status, answer) = try await client.put(path, document.json)
         } catch let error as CommandError {
             throw error.during(document.place)
         }
@@ -53,7 +58,7 @@ struct AppApplyCommand: ClientCommand {
         let word = status == 201 ? "created" : answer["changed"]?.bool == true ? "configured" : "unchanged"
         var result = answer
         result["result"] = .string(word)
-        out.stream(result) { Terminal.harmless("application/\(document.name) \(word)") + "\n" }
+        out.stream(result) { Terminal.harmless("\(noun)/\(document.name) \(word)") + "\n" }
     }
 
     static func documents(_ file: String) throws(Failure) -> [Document] {

@@ -118,18 +118,8 @@ struct ProjectApplyCommand: ClientCommand {
             throw Failure("project.invalid", "the input holds no document", remedy: "give an AppProject with -f")
         }
         for document in documents {
-            let status: Int
-            let answer: JSON
-            do {
-                (status, answer) = try await client.put(Client.project(document.name), document.json)
-            } catch let error as CommandError {
-                throw error.during(document.place)
-            }
-            for warning in answer["warnings"]?.array ?? [] { Talk.warn("\(document.name): \(warning.string ?? "")") }
-            let word = status == 201 ? "created" : answer["changed"]?.bool == true ? "configured" : "unchanged"
-            var result = answer
-            result["result"] = .string(word)
-            out.stream(result) { Terminal.harmless("project/\(document.name) \(word)") + "\n" }
+            try await AppApplyCommand.apply(
+                document, to: Client.project(document.name), as: "project", client, out)
         }
     }
 }

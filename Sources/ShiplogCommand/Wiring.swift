@@ -224,34 +224,30 @@ struct Wiring: Sendable {
 
     static let formats = Formats(
         readApplication: { body throws(Failure) in
-            let bytes: [UInt8]
             switch body {
-            case .json(let json): return try ApplicationReader.read(json)
-            case .yaml(let text): bytes = text
+            case .json(let json): try ApplicationReader.read(json)
+            case .yaml(let text):
+                try only(
+                    try ApplicationReader.read(text, file: "application.yaml"), .applicationInvalid, "Applications")
             }
-            let found = try ApplicationReader.read(bytes, file: "application.yaml")
-            guard let first = found.first, found.count == 1 else {
-                throw Failure(
-                    .applicationInvalid, "the request holds \(found.count) Applications",
-                    remedy: "send exactly one at a time")
-            }
-            return (first.application, first.warnings)
         },
         readProject: { body throws(Failure) in
-            let bytes: [UInt8]
             switch body {
-            case .json(let json): return try ProjectReader.read(json)
-            case .yaml(let text): bytes = text
+            case .json(let json): try ProjectReader.read(json)
+            case .yaml(let text):
+                try only(try ProjectReader.read(text, file: "project.yaml"), .projectInvalid, "AppProjects")
             }
-            let found = try ProjectReader.read(bytes, file: "project.yaml")
-            guard let first = found.first, found.count == 1 else {
-                throw Failure(
-                    .projectInvalid, "the request holds \(found.count) AppProjects",
-                    remedy: "send exactly one at a time")
-            }
-            return (first.project, first.warnings)
         },
         manifestText: { YAML.write($0) })
+
+    private static func only<Value>(
+        _ found: [Value], _ code: Failure.Code, _ kind: String
+    ) throws(Failure) -> Value {
+        guard let first = found.first, found.count == 1 else {
+            throw Failure(code, "the request holds \(found.count) \(kind)", remedy: "send exactly one at a time")
+        }
+        return first
+    }
 
     /// At the first start an administrator's token is made into a file that only the owner can read.
     /// - Returns: the file's path. Without the file, whether somebody took it away or a crash came in front of it, what to

@@ -116,8 +116,8 @@ import TransparencyLog
     }
 
     @Test("two are made at once, and a place is free again when its answer is gone") func places() throws {
-        let places = ExportPlaces(limit: 2)
-        var held: [ExportPlaces.Place] = [try places.enter(), try places.enter()]
+        let places = AnswerPlaces.exports(limit: 2)
+        var held: [AnswerPlaces.Place] = [try places.enter(), try places.enter()]
         #expect(throws: Problem.self) { try places.enter() }
         held[0].leave()
         held[0].leave()
